@@ -1,0 +1,75 @@
+//! The custom resources of group bulkhead.dev: types, CEL rules, printer columns.
+//!
+//! Doc comments on the types are published as CRD descriptions, so they are written for people who write manifests.
+//! Spec fields are optional and get their defaults in code, never in the schema: a GitOps tool would see a default that
+//! the server fills in as a difference. What can be judged from one object alone is a CEL rule here ([`rules`]); what
+//! needs other objects is judged by `desired`. Transition rules sit on the parent of the field they protect, because a
+//! rule on the field itself does not run when the field is removed.
+
+mod account;
+mod baseline;
+mod organization;
+mod rules;
+mod schema;
+
+pub use account::{
+    AccessStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef, BaselineStatusRef,
+    CreationStatus, DeletionPolicy, OrganizationalUnitStatus, OutputsSpec, OutputsStatus, Owner, TagsStatus,
+};
+pub use baseline::{
+    AccountsStatus, Baseline, BaselineSpec, BaselineStatus, Environment, EnvironmentStatus, MandatoryTag,
+    ReadinessGate, TagField, TagSource,
+};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    Condition, LabelSelector, LabelSelectorRequirement,
+};
+pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+pub use schema::crds;
+
+/// API group of every kind.
+pub const GROUP: &str = "bulkhead.dev";
+/// Version of every kind.
+pub const VERSION: &str = "v1alpha1";
+/// Finalizer on an AwsAccount: set before a creation intent is written, removed once no creation is unsettled.
+pub const FINALIZER: &str = "bulkhead.dev/account";
+/// Field manager of everything the operator applies, except what [`JOURNAL_MANAGER`] owns.
+pub const FIELD_MANAGER: &str = "bulkhead";
+/// Field manager of `status.creation`: an apply of the one manager must not erase what the other one wrote.
+pub const JOURNAL_MANAGER: &str = "bulkhead-journal";
+
+/// Types of the conditions in `status.conditions`.
+pub mod conditions {
+    /// Everything the object asks for is there and usable.
+    pub const READY: &str = "Ready";
+    /// Work is going on; present only while True.
+    pub const RECONCILING: &str = "Reconciling";
+    /// A person has to act; present only while True, never together with [`RECONCILING`].
+    pub const STALLED: &str = "Stalled";
+    /// Waits for something outside; present only while True, always together with [`RECONCILING`].
+    pub const WAITING: &str = "Waiting";
+    /// The spec was accepted.
+    pub const ACCEPTED: &str = "Accepted";
+    /// The account exists.
+    pub const VENDED: &str = "Vended";
+    /// The account is in its organizational unit.
+    pub const PLACED: &str = "Placed";
+    /// The account carries its tags.
+    pub const TAGGED: &str = "Tagged";
+    /// The access role was used from inside the account.
+    pub const ACCESS_VERIFIED: &str = "AccessVerified";
+    /// On a Baseline: the organizational units its environments are bound to are where the Baseline says.
+    pub const UNITS_BOUND: &str = "OrganizationalUnitsBound";
+    /// Every type the operator sets; any other belongs to another controller.
+    pub const ALL: &[&str] = &[
+        READY,
+        RECONCILING,
+        STALLED,
+        WAITING,
+        ACCEPTED,
+        VENDED,
+        PLACED,
+        TAGGED,
+        ACCESS_VERIFIED,
+        UNITS_BOUND,
+    ];
+}

@@ -1,0 +1,64 @@
+//! `Organization`: a mirror of the AWS organization, to read.
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema derives a second, private struct from each of ours"
+)]
+
+use crate::rules;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An Organization has no spec: it is written by the operator only.
+#[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "bulkhead.dev",
+    version = "v1alpha1",
+    kind = "Organization",
+    plural = "organizations",
+    shortname = "awsorg",
+    category = "bulkhead",
+    no_spec,
+    status = "OrganizationStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "The AWS organization this installation governs, named after the installation. Written by the operator only, to be read.",
+    printcolumn(name = "Organization", type_ = "string", json_path = ".status.organizationId"),
+    printcolumn(name = "Installation", type_ = "string", json_path = ".status.installation"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = rules::object_name(32)
+)]
+pub struct OrganizationSpec {}
+
+/// What is known of the organization.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationStatus {
+    /// The `metadata.generation` this status was computed for; -1 before the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Id of the organization. Example: `o-exampleorgid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+    /// Id of the management account, which Bulkhead never touches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_account_id: Option<String>,
+    /// Id of the organization's root. Example: `r-a1b2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_id: Option<String>,
+    /// Name of this installation, as it stands in the operator's configuration and in every account's claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<String>,
+    /// Value of the tag `bulkhead.dev/installation` on the organization's root, which says who governs the organization:
+    /// name of an installation, `:`, UID of its cluster's namespace kube-system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// Ready: the organization was read, and this installation governs it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,178 @@
+//! The CustomResourceDefinitions, and the schemas that schemars cannot derive.
+
+use crate::{AwsAccount, Baseline, Organization};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::CustomResourceExt;
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// The CustomResourceDefinitions of every kind, ready to be applied.
+///
+/// Optional fields are not nullable: an explicit null would keep the server from applying a default, and nullable nodes
+/// lose their type in OpenAPI v2.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![AwsAccount::crd(), Baseline::crd(), Organization::crd()];
+    for crd in &mut crds {
+        for version in &mut crd.spec.versions {
+            if let Some(schema) = version
+                .schema
+                .as_mut()
+                .and_then(|s| s.open_api_v3_schema.as_mut())
+            {
+                clean(schema);
+            }
+        }
+    }
+    crds
+}
+
+fn clean(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    schema.title = None;
+    for rule in schema.x_kubernetes_validations.iter_mut().flatten() {
+        if rule.message.is_none() {
+            rule.message = rule.message_expression.as_deref().and_then(fallback);
+        }
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|p| p.values_mut())
+        .for_each(clean);
+    match schema.items.as_mut() {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => clean(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(clean),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = schema.additional_properties.as_mut() {
+        clean(values);
+    }
+}
+
+/// The server shows `message` where `messageExpression` fails, which it does when a value has a line break: then the
+/// rule without the value, which is how every expression of [`crate::rules`] begins.
+fn fallback(expression: &str) -> Option<String> {
+    let literal = expression.split('\'').nth(1)?;
+    Some(
+        literal
+            .rsplit_once(';')
+            .map_or(literal, |(rule, _value)| rule)
+            .to_owned(),
+    )
+}
+
+/// A point in time as Kubernetes writes it.
+pub(crate) fn timestamp(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+/// `spec.tags`.
+pub(crate) fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 50,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+    })
+}
+
+/// Entries of `allowedTagKeys`.
+pub(crate) fn tag_key_patterns(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 100,
+        "items": {"type": "string", "minLength": 1, "maxLength": 128},
+    })
+}
+
+/// Entries of `allowedValues`.
+pub(crate) fn tag_value_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 256}})
+}
+
+/// `metav1.LabelSelector`, with the bounds that CEL's cost estimate needs.
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that must have exactly these values.",
+                "type": "object",
+                "maxProperties": 32,
+                "additionalProperties": {"type": "string", "maxLength": 63},
+            },
+            "matchExpressions": {
+                "description": "Conditions on labels, which must all hold.",
+                "type": "array",
+                "x-kubernetes-list-type": "atomic",
+                "maxItems": 32,
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": {"description": "Key of the label.", "type": "string", "minLength": 1, "maxLength": 317},
+                        "operator": {
+                            "description": "In and NotIn compare with `values`; Exists and DoesNotExist look at the key alone.",
+                            "type": "string",
+                            "maxLength": 12,
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
+                        "values": {
+                            "description": "Values for In and NotIn.",
+                            "type": "array",
+                            "x-kubernetes-list-type": "atomic",
+                            "maxItems": 100,
+                            "items": {"type": "string", "maxLength": 63},
+                        },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// A list map of `metav1.Condition`, with the bounds that Kubernetes itself publishes for it.
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {
+                    "description": "What the condition is about.",
+                    "type": "string",
+                    "maxLength": 316,
+                    "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+                },
+                "status": {
+                    "description": "True, False or Unknown.",
+                    "type": "string",
+                    "enum": ["True", "False", "Unknown"],
+                },
+                "reason": {
+                    "description": "Why, in one word.",
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+                },
+                "message": {"description": "Why, for a person.", "type": "string", "maxLength": 32768},
+                "lastTransitionTime": {
+                    "description": "When the status last changed.",
+                    "type": "string",
+                    "format": "date-time",
+                },
+                "observedGeneration": {
+                    "description": "The `metadata.generation` the condition was computed for.",
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                },
+            },
+        },
+    })
+}

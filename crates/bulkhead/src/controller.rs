@@ -1,0 +1,158 @@
+//! `bulkhead controller`: the operator on the real clock, real randomness, real sockets.
+
+use crate::{args::ControllerArgs, complain, server};
+use executor::Clock;
+use jiff::Timestamp;
+use kube::{
+    Client,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use operator::{Config, ConfigError, Health, Metrics, Operator};
+use rand::{TryRng, rngs::SysRng};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why the operator could not be started, or ended.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}", path.display())]
+    Config { path: PathBuf, source: ConfigError },
+    #[error("the kubeconfig cannot be read")]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
+    #[error("no Kubernetes configuration: neither a kubeconfig nor a service account")]
+    Infer(#[source] kube::config::InferConfigError),
+    #[error("no Kubernetes client")]
+    Client(#[source] kube::Error),
+    #[error("the operating system gives no random numbers")]
+    Random(#[source] rand::rngs::SysError),
+    #[error(transparent)]
+    Aws(aws::Error),
+    #[error("{address}")]
+    Listen { address: std::net::SocketAddr, source: io::Error },
+    #[error("the runtime could not be started")]
+    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Operator(operator::Error),
+}
+
+/// The wall clock.
+#[derive(Clone, Copy, Debug)]
+struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the operator's time is the real one")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Runs until SIGTERM or Ctrl-C. Exit status 2 for bad configuration, 1 for other failures.
+pub(crate) fn main(args: ControllerArgs) -> ExitCode {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_writer(io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,kube=warn,aws_config=warn")),
+        )
+        .init();
+    // The operator is one future on one thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime);
+    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(if matches!(error, Error::Read { .. } | Error::Config { .. } | Error::Aws(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+async fn run(args: ControllerArgs) -> Result<(), Error> {
+    let text = std::fs::read_to_string(&args.config)
+        .map_err(|source| Error::Read { path: args.config.clone(), source })?;
+    let config =
+        Config::parse(&text).map_err(|source| Error::Config { path: args.config.clone(), source })?;
+    let client = kubernetes(args.kubeconfig).await?;
+    let health = Health::default();
+    let metrics = Metrics::default();
+    let aws = amazon(args.aws_endpoint_url.or_else(|| config.aws.endpoint_url.clone()), &metrics).await?;
+    let address = args.metrics_addr;
+    let listener =
+        tokio::net::TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let address = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
+    tracing::info!(%address, installation = %config.installation, "bulkhead controller");
+    let serving = axum::serve(listener, server::router(health.clone(), metrics.clone()));
+    let namespace = config
+        .leader_election
+        .namespace
+        .clone()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok())
+        .unwrap_or_else(|| "default".to_owned());
+    let seed = SysRng.try_next_u64().map_err(Error::Random)?;
+    let operator = Operator {
+        aws,
+        client,
+        config,
+        take_over: args.take_over,
+        namespace,
+        host: std::env::var("HOSTNAME").unwrap_or_else(|_| "bulkhead".to_owned()),
+        clock: WallClock,
+        seed,
+        health,
+        metrics,
+    };
+    tokio::select! {
+        biased;
+        ended = operator::run(operator, stop()) => ended.map_err(Error::Operator),
+        served = std::future::IntoFuture::into_future(serving) => {
+            served.map_err(|source| Error::Listen { address, source })
+        }
+    }
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+async fn stop() {
+    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be watched; the process has to be killed to stop");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn kubernetes(kubeconfig: Option<PathBuf>) -> Result<Client, Error> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(Error::Kubeconfig)?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(Error::Kubeconfig)?
+        }
+        None => kube::Config::infer().await.map_err(Error::Infer)?,
+    };
+    // kube's own retries may hide minutes; the operator's time limits and back-off are its own.
+    config.default_retry = false;
+    // Without it managedFields would call the writer `unknown`.
+    let agent = concat!("bulkhead/", env!("CARGO_PKG_VERSION"));
+    config.headers.push((axum::http::header::USER_AGENT, axum::http::HeaderValue::from_static(agent)));
+    Client::try_from(config).map_err(Error::Client)
+}
+
+async fn amazon(endpoint_url: Option<String>, metrics: &Metrics) -> Result<aws::Aws, Error> {
+    let options = aws::Options { endpoint_url, ..aws::Options::default() };
+    let metrics = metrics.clone();
+    let observer = move |call: &aws::CallRecord| {
+        metrics.aws_call(call.service, call.operation, call.outcome, call.duration.as_secs_f64());
+    };
+    Ok(aws::Aws::from_environment(&options).await.map_err(Error::Aws)?.with_observer(Arc::new(observer)))
+}

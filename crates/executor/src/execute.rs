@@ -1,0 +1,260 @@
+//! Carries out one step.
+
+use crate::{
+    disposition::{Disposition, disposition},
+    error::{AwsError, ErrorClass},
+    pacer::{Family, SharedPacer},
+    port::{Access, Clock, CreateAccountRequest, Journal, JournalError, Organizations},
+};
+use model::{Action, Effect, RootId, Step, Tags, tag_keys};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc, time::Duration};
+use tokio::time::Instant;
+
+/// How long a mutation may take: it must be over before the leadership term can be.
+pub(crate) const MUTATION_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The leadership term as the executor sees it: no mutation is sent outside of one.
+#[derive(Clone, Debug, Default)]
+pub struct Fence(Rc<Cell<Option<Instant>>>);
+
+impl Fence {
+    /// A term is valid until this instant.
+    pub fn open_until(&self, until: Instant) {
+        self.0.set(Some(until));
+    }
+    /// The term is over.
+    pub fn close(&self) {
+        self.0.set(None);
+    }
+    /// Is there enough of the term left for one mutation?
+    pub fn permits(&self) -> bool {
+        self.0.get().is_some_and(|until| Instant::now() + MUTATION_TIMEOUT <= until)
+    }
+}
+
+/// What carrying out steps and reads needs.
+#[derive(Clone, Debug)]
+pub struct Context<A, J, C> {
+    /// AWS.
+    pub aws: A,
+    /// What Kubernetes remembers.
+    pub journal: J,
+    /// The clock.
+    pub clock: C,
+    /// The pacer.
+    pub pacer: SharedPacer,
+    /// The leadership term.
+    pub fence: Fence,
+    /// Value of the tag that marks organizational units of this installation.
+    pub installation: String,
+}
+
+/// Why a step did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepFailure {
+    /// AWS refused or failed.
+    #[error("{error}")]
+    Aws {
+        /// How.
+        error: AwsError,
+        /// What it means.
+        disposition: Disposition,
+    },
+    /// Kubernetes refused or failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No leadership term, or too little of it left: nothing was sent.
+    #[error("the leadership term is over")]
+    Fenced,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The step.
+    pub step: Step,
+    /// What it changed, or why it did not.
+    pub result: Result<Option<Effect>, StepFailure>,
+}
+
+/// The bucket a step draws from before it is started; `None`: it does not call AWS.
+pub(crate) const fn family(action: &Action) -> Option<Family> {
+    match action {
+        Action::CreateAccount { .. } => Some(Family::CreateAccount),
+        Action::CreateOrganizationalUnit { .. } => Some(Family::CreateOrganizationalUnit),
+        Action::MoveAccount { .. } => Some(Family::MoveAccount),
+        Action::TagAccount { .. } | Action::UntagAccount { .. } | Action::WriteMark { .. } => {
+            Some(Family::TagResource)
+        }
+        Action::VerifyAccess { .. } => Some(Family::Sts),
+        Action::Hold
+        | Action::Release
+        | Action::Intend(_)
+        | Action::RecordRequest { .. }
+        | Action::ApplyOutputs { .. } => None,
+    }
+}
+
+impl<A: Organizations + Access, J: Journal, C: Clock> Context<A, J, C> {
+    /// May this step be started now? If not, when there will be a token for it.
+    pub fn admit(&self, action: &Action) -> Result<(), jiff::Timestamp> {
+        family(action).map_or(Ok(()), |family| self.pacer.take(family, self.clock.now()))
+    }
+}
+
+/// Carries out a step that was admitted.
+pub async fn execute<A, J, C>(context: Context<A, J, C>, step: Step, root: Option<RootId>) -> Outcome
+where
+    A: Organizations + Access,
+    J: Journal,
+    C: Clock,
+{
+    let result = if step.action.mutates_aws() {
+        match stands(&context.journal, &step).await {
+            Ok(()) => mutate(&context, &step.action, root).await,
+            Err(error) => Err(error.into()),
+        }
+    } else {
+        remember(&context, &step).await
+    };
+    if let Err(StepFailure::Aws { error, disposition }) = &result {
+        tracing::warn!(
+            step = %step.id, operation = error.operation, class = %error.class, aws_message = error.message,
+            request_id = error.request_id, ?disposition, "step failed"
+        );
+        if error.class == ErrorClass::Throttled
+            && let Some(family) = family(&step.action)
+        {
+            context.pacer.throttled(family, context.clock.now());
+        }
+    }
+    Outcome { step, result }
+}
+
+/// A creation intent must still stand at the API server when the call goes out.
+async fn stands<J: Journal>(journal: &J, step: &Step) -> Result<(), JournalError> {
+    match (&step.action, &step.key) {
+        (Action::CreateAccount { token, .. }, Some(key)) => journal.confirm(key, token).await,
+        _ => Ok(()),
+    }
+}
+
+/// One call that changes AWS, inside the term and inside its time.
+async fn mutate<A, J, C>(
+    context: &Context<A, J, C>,
+    action: &Action,
+    root: Option<RootId>,
+) -> Result<Option<Effect>, StepFailure>
+where
+    A: Organizations,
+    C: Clock,
+{
+    if !context.fence.permits() {
+        return Err(StepFailure::Fenced);
+    }
+    let call = call(context, action, root);
+    let result = tokio::time::timeout(MUTATION_TIMEOUT, call).await.unwrap_or_else(|_| {
+        Err(AwsError {
+            operation: action.kind(),
+            class: ErrorClass::Timeout,
+            message: format!("no answer within {MUTATION_TIMEOUT:?}"),
+            request_id: None,
+        })
+    });
+    result.or_else(|error| match disposition(Some(action), &error.class) {
+        Disposition::AlreadyDone => Ok(None),
+        disposition => Err(StepFailure::Aws { error, disposition }),
+    })
+}
+
+async fn call<A: Organizations, J, C>(
+    context: &Context<A, J, C>,
+    action: &Action,
+    root: Option<RootId>,
+) -> Result<Option<Effect>, AwsError> {
+    let aws = &context.aws;
+    match action {
+        Action::WriteMark { value } => {
+            let Some(root) = root else { return Ok(None) };
+            let tags = BTreeMap::from([(tag_keys::INSTALLATION.to_owned(), value.clone())]);
+            aws.tag_resource(root.as_str(), &tags).await.map(|()| None)
+        }
+        Action::CreateAccount { email, account_name, role_name, tags, .. } => {
+            let request = CreateAccountRequest {
+                email: email.clone(),
+                account_name: account_name.clone(),
+                role_name: role_name.clone(),
+                tags: tags.clone(),
+            };
+            aws.create_account(&request).await.map(|record| Some(Effect::CreationAccepted(record)))
+        }
+        Action::CreateOrganizationalUnit { parent, name, .. } => {
+            let tags = BTreeMap::from([(tag_keys::MANAGED.to_owned(), context.installation.clone())]);
+            aws.create_organizational_unit(parent, name, &tags).await.map(|unit| Some(Effect::UnitCreated(unit)))
+        }
+        Action::MoveAccount { account, from, to } => {
+            aws.move_account(account, from, to).await?;
+            Ok(Some(Effect::AccountMoved { account: account.clone(), to: to.clone() }))
+        }
+        Action::TagAccount { account, tags } => {
+            aws.tag_resource(account.as_str(), &strings(tags)).await?;
+            Ok(Some(Effect::Tagged { account: account.clone(), tags: tags.clone() }))
+        }
+        Action::UntagAccount { account, keys } => {
+            aws.untag_resource(account.as_str(), keys).await?;
+            Ok(Some(Effect::Untagged { account: account.clone(), keys: keys.clone() }))
+        }
+        Action::Hold
+        | Action::Release
+        | Action::Intend(_)
+        | Action::RecordRequest { .. }
+        | Action::VerifyAccess { .. }
+        | Action::ApplyOutputs { .. } => Ok(None),
+    }
+}
+
+fn strings(tags: &Tags) -> BTreeMap<String, String> {
+    tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// Steps that do not change AWS: what Kubernetes remembers, and the probe.
+async fn remember<A, J, C>(context: &Context<A, J, C>, step: &Step) -> Result<Option<Effect>, StepFailure>
+where
+    A: Access,
+    J: Journal,
+    C: Clock,
+{
+    if let Action::VerifyAccess { account, role_arn } = &step.action {
+        return match context.aws.verify(account, role_arn).await {
+            Ok(()) => {
+                let at = context.clock.now();
+                Ok(Some(Effect::AccessVerified { account: account.clone(), role_arn: role_arn.clone(), at }))
+            }
+            Err(error) => {
+                let disposition = disposition(Some(&step.action), &error.class);
+                Err(StepFailure::Aws { error, disposition })
+            }
+        };
+    }
+    let Some(key) = &step.key else { return Ok(None) };
+    match &step.action {
+        Action::Hold => context.journal.hold(key).await?,
+        Action::Release => context.journal.release(key).await?,
+        Action::Intend(creation) => context.journal.intend(key, creation).await?,
+        Action::RecordRequest { token, request_id } => {
+            context.journal.record_request(key, token, request_id).await?;
+        }
+        Action::ApplyOutputs { config_map, data } => {
+            context.journal.apply_outputs(key, config_map, data).await?;
+        }
+        Action::WriteMark { .. }
+        | Action::CreateAccount { .. }
+        | Action::CreateOrganizationalUnit { .. }
+        | Action::MoveAccount { .. }
+        | Action::TagAccount { .. }
+        | Action::UntagAccount { .. }
+        | Action::VerifyAccess { .. } => {}
+    }
+    Ok(None)
+}
+

@@ -1,0 +1,172 @@
+//! What the executor needs of the world. Small ports, owned by their consumer; the contract stands at each method.
+
+use crate::error::AwsError;
+use jiff::Timestamp;
+use model::{
+    AccountId, AccountKey, AccountName, AccountState, CreateRequestId, Creation, CreationRecord, Email,
+    ObservedUnit, OrganizationId, ParentId, RoleName, RootId, TagKey, Tags, Token,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One page of a listing. A page may be empty and still have a successor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What it holds.
+    pub items: Vec<T>,
+    /// Token of the next page; `None` ends the listing.
+    pub next: Option<String>,
+}
+
+/// The organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its management account.
+    pub management: AccountId,
+}
+
+/// One account as a listing gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// Its ARN.
+    pub arn: String,
+    /// Its email.
+    pub email: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: AccountState,
+    /// Its parent, from `Paths`; `None` if AWS left `Paths` out.
+    pub parent: Option<ParentId>,
+}
+
+/// A CreateAccount request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateAccountRequest {
+    /// Email of the root user.
+    pub email: Email,
+    /// Account name.
+    pub account_name: AccountName,
+    /// Role AWS makes in the account.
+    pub role_name: RoleName,
+    /// Tags it is born with.
+    pub tags: Tags,
+}
+
+/// AWS Organizations and the tagging API, one method per API call, one call per method: no paging, no retries, no
+/// pacing inside (the executor does those). Reads are idempotent and eventually consistent; an empty page may have a
+/// successor. Every method may fail with any [`ErrorClass`](crate::ErrorClass).
+#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+pub trait Organizations {
+    /// DescribeOrganization.
+    async fn describe_organization(&self) -> Result<Organization, AwsError>;
+    /// ListRoots; the organization's one root.
+    async fn list_roots(&self, next: Option<&str>) -> Result<Page<RootId>, AwsError>;
+    /// ListAccounts, 20 per page; closed accounts stay listed for about 90 days.
+    async fn list_accounts(&self, next: Option<&str>) -> Result<Page<ListedAccount>, AwsError>;
+    /// DescribeAccount.
+    async fn describe_account(&self, id: &AccountId) -> Result<ListedAccount, AwsError>;
+    /// ListParents of an account: only where `Paths` is missing.
+    async fn list_parents(&self, id: &AccountId) -> Result<ParentId, AwsError>;
+    /// ListOrganizationalUnitsForParent, 20 per page.
+    async fn list_organizational_units_for_parent(
+        &self,
+        parent: &ParentId,
+        next: Option<&str>,
+    ) -> Result<Page<ObservedUnit>, AwsError>;
+    /// ListCreateAccountStatus with `States = [IN_PROGRESS]`, 20 per page.
+    async fn list_creations_in_progress(&self, next: Option<&str>) -> Result<Page<CreationRecord>, AwsError>;
+    /// DescribeCreateAccountStatus. A request AWS does not know is `CreateAccountStatusNotFound`.
+    async fn describe_create_account_status(&self, id: &CreateRequestId) -> Result<CreationRecord, AwsError>;
+    /// ListTagsForResource (account, unit or root id); reads the resource itself.
+    async fn list_tags_for_resource(
+        &self,
+        id: &str,
+        next: Option<&str>,
+    ) -> Result<Page<(String, String)>, AwsError>;
+    /// tag:GetResources for accounts, 100 per page. Bulk; staleness not documented; untagged accounts are absent.
+    async fn get_account_tags(&self, next: Option<&str>) -> Result<Page<(AccountId, Tags)>, AwsError>;
+
+    /// CreateAccount. **Not idempotent and without a client token**: sent once per intent, never retried below this
+    /// port. If [`effect_unknown`](crate::ErrorClass::effect_unknown), an account may come of it.
+    async fn create_account(&self, request: &CreateAccountRequest) -> Result<CreationRecord, AwsError>;
+    /// CreateOrganizationalUnit, tagged. A repeat is refused with `DuplicateOrganizationalUnit`, which means: look again.
+    async fn create_organizational_unit(
+        &self,
+        parent: &ParentId,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<ObservedUnit, AwsError>;
+    /// MoveAccount; `from` is a compare-and-swap. A repeat is `DuplicateAccount` or `SourceParentNotFound`.
+    async fn move_account(&self, id: &AccountId, from: &ParentId, to: &ParentId) -> Result<(), AwsError>;
+    /// TagResource (account or root id); merges, safe to repeat.
+    async fn tag_resource(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<(), AwsError>;
+    /// UntagResource; safe to repeat.
+    async fn untag_resource(&self, id: &str, keys: &BTreeSet<TagKey>) -> Result<(), AwsError>;
+}
+
+/// Entering a member account.
+#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+pub trait Access {
+    /// sts:AssumeRole (at most 1 h: role chaining), then organizations:DescribeOrganization with the member session: a call
+    /// that a policy can deny, which GetCallerIdentity is not; and GetCallerIdentity must name `account`. Safe to repeat.
+    async fn verify(&self, account: &AccountId, role_arn: &str) -> Result<(), AwsError>;
+}
+
+/// A failed write to what Kubernetes remembers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Somebody else changed the object: look again.
+    #[error("the object was changed by somebody else")]
+    Conflict,
+    /// The object is gone.
+    #[error("the object is gone")]
+    Gone,
+    /// Something of this name exists that is not ours: a person has to act.
+    #[error("{0}")]
+    Foreign(String),
+    /// Kubernetes refused the write: a person has to act.
+    #[error("Kubernetes refused the write: {0}")]
+    Refused(String),
+    /// Transient: tried again.
+    #[error("Kubernetes could not be reached or failed: {0}")]
+    Unavailable(String),
+}
+
+/// What has to be remembered across crashes: the objects' own metadata and status in Kubernetes. Every write is a
+/// compare-and-swap on the object as it was planned for.
+#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+pub trait Journal {
+    /// Sets the finalizer. Safe to repeat.
+    async fn hold(&self, key: &AccountKey) -> Result<(), JournalError>;
+    /// Removes the finalizer. Safe to repeat.
+    async fn release(&self, key: &AccountKey) -> Result<(), JournalError>;
+    /// Stores an intent. When this returns `Ok`, the API server holds it.
+    async fn intend(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError>;
+    /// Stores AWS's answer to the intent with this token.
+    async fn record_request(
+        &self,
+        key: &AccountKey,
+        token: &Token,
+        request_id: &CreateRequestId,
+    ) -> Result<(), JournalError>;
+    /// Asks the API server itself, not a cache, whether the intent with this token still stands and the object is wanted.
+    /// Called right before CreateAccount.
+    async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError>;
+    /// Writes the outputs ConfigMap; one that is not controlled by the object is refused before anything is written.
+    async fn apply_outputs(
+        &self,
+        key: &AccountKey,
+        config_map: &str,
+        data: &BTreeMap<String, String>,
+    ) -> Result<(), JournalError>;
+}
+
+/// The clock. Real in production, virtual in simulations.
+pub trait Clock: Clone {
+    /// Wall-clock time now.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,45 @@
+//! The nouns of Bulkhead: ids, emails, tags, the desired and the observed organization, the plan, the reasons.
+//!
+//! Plain data without a client, a clock or a random number. Newtypes parse what AWS demands once, at the edge, and
+//! carry the AWS rule in their documentation, so that the planner never meets a malformed value.
+
+mod desired;
+mod ids;
+mod journal;
+mod mark;
+mod observed;
+mod plan;
+mod reason;
+mod text;
+
+pub use desired::{AccountKey, DesiredAccount, DesiredOrg, Outputs};
+pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, Token};
+pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
+pub use mark::{Mark, MarkVerdict};
+pub use observed::{
+    AccountState, CreationRecord, CreationState, Effect, ObservedAccount, ObservedOrg, ObservedUnit,
+    Observation, READ_LAG, Snapshot, Tags,
+};
+pub use plan::{
+    AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, Read, Stage, Step, StepId, Verdict,
+};
+pub use reason::Reason;
+pub use text::{AccountName, Claim, Email, Installation, Invalid, OuPath, RoleName, TagKey, TagValue};
+
+/// Tag keys that Bulkhead writes on what it owns (AWS: keys 1..128 characters, case-sensitive).
+pub mod tag_keys {
+    /// On an account: `<installation>/<namespace>/<name>`, whose account it is; survives the loss of the cluster.
+    pub const CLAIM: &str = "bulkhead.dev/claim";
+    /// On an account: the creation intent it came from.
+    pub const CREATION_TOKEN: &str = "bulkhead.dev/creation-token";
+    /// On an account: the workload it was created for; a re-attachment must agree with it.
+    pub const WORKLOAD: &str = "bulkhead.dev/workload";
+    /// On an account: the environment it was created for; a re-attachment must agree with it.
+    pub const ENVIRONMENT: &str = "bulkhead.dev/environment";
+    /// On the organization's root: `<installation>:<kube-system UID>`, which cluster governs this organization.
+    pub const INSTALLATION: &str = "bulkhead.dev/installation";
+    /// On organizational units made by Bulkhead: `<installation>`.
+    pub const MANAGED: &str = "bulkhead.dev/managed";
+    /// Prefix of every key above; tenants may never set a key that begins with it.
+    pub const PREFIX: &str = "bulkhead.dev/";
+}

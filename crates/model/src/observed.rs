@@ -1,0 +1,493 @@
+//! The organization as it was last seen, and how reads and our own writes change that picture.
+//!
+//! AWS's reads are eventually consistent without a documented bound, so the picture follows two rules: what we wrote
+//! ourselves outweighs a read that began less than [`READ_LAG`] after it, and an account is forgotten only when several
+//! listings in a row missed it.
+
+use crate::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, TagKey, TagValue};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a read may lag behind our own write before we believe the read. AWS documents no bound; listings have been
+/// seen 10 s late, and one minute leaves room.
+pub const READ_LAG: SignedDuration = SignedDuration::from_secs(60);
+
+/// Listings in a row that must miss an account before it is taken for gone.
+const MISSES: u32 = 3;
+
+/// Tags of one resource.
+pub type Tags = BTreeMap<TagKey, TagValue>;
+
+/// `State` of an account (AWS Organizations; its predecessor `Status` is being retired).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum AccountState {
+    /// Sign-up is incomplete; unusable.
+    PendingActivation,
+    /// In use.
+    Active,
+    /// Restricted by AWS; not the same as closed.
+    Suspended,
+    /// Being closed, still usable.
+    PendingClosure,
+    /// Closed; listed for about 90 days more.
+    Closed,
+    /// A state this version does not know.
+    Unknown,
+}
+
+impl AccountState {
+    /// AWS's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingActivation => "PENDING_ACTIVATION",
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::PendingClosure => "PENDING_CLOSURE",
+            Self::Closed => "CLOSED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// One member account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// Its ARN.
+    pub arn: String,
+    /// Email as AWS holds it.
+    pub email: String,
+    /// Name as AWS holds it.
+    pub name: String,
+    /// Its life-cycle state.
+    pub state: AccountState,
+    /// The root or unit it is in.
+    pub parent: ParentId,
+    /// Its tags, as far as they are known.
+    pub tags: Option<Tags>,
+    /// The tags were read from the account itself, not from the bulk listing, whose staleness is not documented.
+    pub tags_confirmed: bool,
+}
+
+/// One organizational unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedUnit {
+    /// Its id; never changes.
+    pub id: OuId,
+    /// Its name; unique among its siblings.
+    pub name: String,
+    /// Where it hangs.
+    pub parent: ParentId,
+}
+
+/// State of a CreateAccount request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum CreationState {
+    /// AWS is at it.
+    InProgress,
+    /// There is an account.
+    Succeeded(AccountId),
+    /// There is none; AWS's FailureReason.
+    Failed(String),
+    /// AWS does not know the request (any more).
+    Unknown,
+}
+
+/// One CreateAccount request as AWS reports it. It carries neither email nor tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CreationRecord {
+    /// Its id.
+    pub id: CreateRequestId,
+    /// Account name in the request; not unique.
+    pub account_name: String,
+    /// Where it stands.
+    pub state: CreationState,
+}
+
+/// Result of one full read of the organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Its management account: never touched.
+    pub management: AccountId,
+    /// Its root.
+    pub root: RootId,
+    /// All organizational units.
+    pub units: Vec<ObservedUnit>,
+    /// All accounts, without tags.
+    pub accounts: Vec<ObservedAccount>,
+    /// Tags of accounts from the bulk listing; absent means untagged.
+    pub tags: BTreeMap<AccountId, Tags>,
+    /// CreateAccount requests in progress.
+    pub in_progress: Vec<CreationRecord>,
+}
+
+/// What a read brought. `began` is when its first request was sent: a read tells nothing newer than that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Everything.
+    Full {
+        /// Number of the look this read is.
+        look: u64,
+        /// When it began.
+        began: Timestamp,
+        /// What it saw.
+        snapshot: Box<Snapshot>,
+    },
+    /// All accounts and all requests in progress.
+    Look {
+        /// Number of this look.
+        look: u64,
+        /// When it began.
+        began: Timestamp,
+        /// All accounts, without tags.
+        accounts: Vec<ObservedAccount>,
+        /// CreateAccount requests in progress.
+        in_progress: Vec<CreationRecord>,
+    },
+    /// Requests in progress, and those that were asked for one by one because they are not.
+    Creations {
+        /// When the read began.
+        began: Timestamp,
+        /// All requests in progress.
+        in_progress: Vec<CreationRecord>,
+        /// Requests that were described singly.
+        described: Vec<CreationRecord>,
+    },
+    /// One account with its tags.
+    Account {
+        /// When the read began.
+        began: Timestamp,
+        /// The account with its tags, `None` if AWS does not know it.
+        account: Option<ObservedAccount>,
+        /// Its id.
+        id: AccountId,
+    },
+}
+
+/// What one of our own writes changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Effect {
+    /// A CreateAccount request was accepted.
+    CreationAccepted(CreationRecord),
+    /// A unit was made.
+    UnitCreated(ObservedUnit),
+    /// An account was moved.
+    AccountMoved {
+        /// Which.
+        account: AccountId,
+        /// Where it is now.
+        to: ParentId,
+    },
+    /// Tags were set.
+    Tagged {
+        /// On which account.
+        account: AccountId,
+        /// These.
+        tags: Tags,
+    },
+    /// Tags were removed.
+    Untagged {
+        /// From which account.
+        account: AccountId,
+        /// These keys.
+        keys: BTreeSet<TagKey>,
+    },
+    /// The access role was used with success.
+    AccessVerified {
+        /// In which account.
+        account: AccountId,
+        /// Which role.
+        role_arn: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What we wrote ourselves to one account, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct OwnWrites {
+    moved: Option<Timestamp>,
+    tagged: Option<Timestamp>,
+}
+
+/// The organization as it was last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ObservedOrg {
+    /// Known after the first full read.
+    pub organization: Option<OrganizationId>,
+    /// The management account: never touched.
+    pub management: Option<AccountId>,
+    /// The root.
+    pub root: Option<RootId>,
+    /// Organizational units by id.
+    pub units: BTreeMap<OuId, ObservedUnit>,
+    /// Member accounts by id.
+    pub accounts: BTreeMap<AccountId, ObservedAccount>,
+    /// CreateAccount requests we have heard of.
+    pub creations: BTreeMap<CreateRequestId, CreationRecord>,
+    /// Number of the last complete look, and when it began.
+    pub look: Option<(u64, Timestamp)>,
+    /// When the last complete full read began.
+    pub full: Option<Timestamp>,
+    /// When the last poll of creations began.
+    pub polled: Option<Timestamp>,
+    /// When we learned that a creation was not in progress any more.
+    pub settled: BTreeMap<CreateRequestId, Timestamp>,
+    /// Roles proven from inside their account by this process, and when.
+    pub access: BTreeMap<AccountId, (String, Timestamp)>,
+    misses: BTreeMap<AccountId, u32>,
+    own: BTreeMap<AccountId, OwnWrites>,
+    units_made: BTreeMap<OuId, Timestamp>,
+}
+
+impl ObservedOrg {
+    /// Takes in, at `now`, what a read brought.
+    pub fn observe(&mut self, observation: Observation, now: Timestamp) {
+        match observation {
+            Observation::Full { look, began, snapshot } => {
+                let Snapshot { organization, management, root, units, accounts, tags, in_progress } = *snapshot;
+                self.organization = Some(organization);
+                self.management = Some(management);
+                self.root = Some(root);
+                self.merge_units(units, began);
+                self.merge_accounts(accounts, began);
+                self.merge_bulk_tags(&tags, began);
+                self.merge_in_progress(in_progress);
+                self.look = Some((look, began));
+                self.full = Some(began);
+            }
+            Observation::Look { look, began, accounts, in_progress } => {
+                self.merge_accounts(accounts, began);
+                self.merge_in_progress(in_progress);
+                self.look = Some((look, began));
+            }
+            Observation::Creations { began, in_progress, described } => {
+                self.merge_in_progress(in_progress);
+                for record in described {
+                    if record.state != CreationState::InProgress {
+                        self.settled.entry(record.id.clone()).or_insert(now);
+                    }
+                    self.creations.insert(record.id.clone(), record);
+                }
+                self.polled = Some(began);
+            }
+            Observation::Account { began, account: Some(account), id } => {
+                self.misses.remove(&id);
+                self.merge_account(account, began);
+            }
+            Observation::Account { id, account: None, .. } => self.miss(&id),
+        }
+    }
+
+    /// Takes in what one of our own writes changed at `at`.
+    pub fn effect(&mut self, effect: Effect, at: Timestamp) {
+        match effect {
+            Effect::CreationAccepted(record) => {
+                self.creations.insert(record.id.clone(), record);
+            }
+            Effect::UnitCreated(unit) => {
+                self.units_made.insert(unit.id.clone(), at);
+                self.units.insert(unit.id.clone(), unit);
+            }
+            Effect::AccountMoved { account, to } => {
+                self.own.entry(account.clone()).or_default().moved = Some(at);
+                if let Some(account) = self.accounts.get_mut(&account) {
+                    account.parent = to;
+                }
+            }
+            Effect::Tagged { account, tags } => {
+                self.own.entry(account.clone()).or_default().tagged = Some(at);
+                if let Some(account) = self.accounts.get_mut(&account) {
+                    account.tags.get_or_insert_default().extend(tags);
+                }
+            }
+            Effect::Untagged { account, keys } => {
+                self.own.entry(account.clone()).or_default().tagged = Some(at);
+                if let Some(tags) = self.accounts.get_mut(&account).and_then(|a| a.tags.as_mut()) {
+                    tags.retain(|key, _| !keys.contains(key));
+                }
+            }
+            Effect::AccessVerified { account, role_arn, at } => {
+                self.access.insert(account, (role_arn, at));
+            }
+        }
+    }
+
+    /// The unit of this name under this parent.
+    pub fn child_unit(&self, parent: &ParentId, name: &str) -> Option<&ObservedUnit> {
+        self.units.values().find(|unit| unit.parent == *parent && unit.name == name)
+    }
+
+    /// Names from the root down to this parent, joined by `/`; empty for the root. `None` if a unit on the way is unknown.
+    pub fn path_of(&self, parent: &ParentId) -> Option<String> {
+        let mut names = Vec::new();
+        let mut at = parent;
+        while let ParentId::Ou(id) = at {
+            let unit = self.units.get(id)?;
+            names.push(unit.name.as_str());
+            // AWS nests five levels at most; a longer walk means a broken picture.
+            if names.len() > 16 {
+                return None;
+            }
+            at = &unit.parent;
+        }
+        names.reverse();
+        Some(names.join("/"))
+    }
+
+    /// Requests that are in progress, ours and others'.
+    pub fn in_progress(&self) -> impl Iterator<Item = &CreationRecord> {
+        self.creations.values().filter(|record| record.state == CreationState::InProgress)
+    }
+
+    fn merge_units(&mut self, units: Vec<ObservedUnit>, began: Timestamp) {
+        let mut fresh: BTreeMap<OuId, ObservedUnit> = units.into_iter().map(|u| (u.id.clone(), u)).collect();
+        self.units_made.retain(|_, made| began < *made + READ_LAG);
+        for id in self.units_made.keys() {
+            if let Some(unit) = self.units.get(id) {
+                fresh.entry(id.clone()).or_insert_with(|| unit.clone());
+            }
+        }
+        self.units = fresh;
+    }
+
+    fn merge_accounts(&mut self, accounts: Vec<ObservedAccount>, began: Timestamp) {
+        let seen: BTreeSet<AccountId> = accounts.iter().map(|account| account.id.clone()).collect();
+        for account in accounts {
+            self.misses.remove(&account.id);
+            self.merge_account(account, began);
+        }
+        let unseen: Vec<AccountId> = self.accounts.keys().filter(|id| !seen.contains(*id)).cloned().collect();
+        for id in unseen {
+            self.miss(&id);
+        }
+    }
+
+    fn miss(&mut self, id: &AccountId) {
+        let misses = self.misses.entry(id.clone()).or_default();
+        *misses += 1;
+        if *misses >= MISSES {
+            self.accounts.remove(id);
+            self.access.remove(id);
+            self.own.remove(id);
+            self.misses.remove(id);
+        }
+    }
+
+    fn merge_account(&mut self, mut fresh: ObservedAccount, began: Timestamp) {
+        let own = self.own.get(&fresh.id).cloned().unwrap_or_default();
+        let recent = |at: Option<Timestamp>| at.is_some_and(|at| began < at + READ_LAG);
+        if let Some(known) = self.accounts.get(&fresh.id) {
+            if recent(own.moved) {
+                fresh.parent = known.parent.clone();
+            }
+            if fresh.tags.is_none() || recent(own.tagged) {
+                fresh.tags.clone_from(&known.tags);
+                fresh.tags_confirmed = known.tags_confirmed;
+            }
+        }
+        self.accounts.insert(fresh.id.clone(), fresh);
+    }
+
+    fn merge_bulk_tags(&mut self, tags: &BTreeMap<AccountId, Tags>, began: Timestamp) {
+        for (id, account) in &mut self.accounts {
+            let recent = self.own.get(id).and_then(|own| own.tagged).is_some_and(|at| began < at + READ_LAG);
+            let bulk = tags.get(id).cloned().unwrap_or_default();
+            // The bulk listing may be stale: it does not take back what a read of the account itself has shown, it only
+            // makes us read the account again.
+            match &account.tags {
+                Some(known) if *known == bulk || recent => {}
+                Some(_) if account.tags_confirmed => account.tags_confirmed = false,
+                _ => account.tags = Some(bulk),
+            }
+        }
+    }
+
+    fn merge_in_progress(&mut self, in_progress: Vec<CreationRecord>) {
+        for record in in_progress {
+            // A finished request never goes back to being in progress: a stale list must not say so.
+            let settled = self
+                .creations
+                .get(&record.id)
+                .is_some_and(|known| matches!(known.state, CreationState::Succeeded(_) | CreationState::Failed(_)));
+            if !settled {
+                self.creations.insert(record.id.clone(), record);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_767_225_600 + seconds).unwrap()
+    }
+    fn account(parent: &str) -> ObservedAccount {
+        ObservedAccount {
+            id: AccountId::parse("111111111111").unwrap(),
+            arn: "arn".into(),
+            email: "a@example.com".into(),
+            name: "a".into(),
+            state: AccountState::Active,
+            parent: ParentId::parse(parent).unwrap(),
+            tags: None,
+            tags_confirmed: false,
+        }
+    }
+    fn look(org: &mut ObservedOrg, seconds: i64, accounts: Vec<ObservedAccount>) {
+        let look = Observation::Look { look: 1, began: at(seconds), accounts, in_progress: vec![] };
+        org.observe(look, at(seconds));
+    }
+
+    #[test]
+    fn a_read_that_lags_does_not_undo_our_own_write() {
+        let mut org = ObservedOrg::default();
+        look(&mut org, 0, vec![account("r-a1b2")]);
+        let id = AccountId::parse("111111111111").unwrap();
+        let to = ParentId::parse("ou-a1b2-12345678").unwrap();
+        org.effect(Effect::AccountMoved { account: id.clone(), to: to.clone() }, at(10));
+        look(&mut org, 20, vec![account("r-a1b2")]);
+        assert_eq!(org.accounts[&id].parent, to);
+        look(&mut org, 71, vec![account("r-a1b2")]);
+        assert_eq!(org.accounts[&id].parent.as_str(), "r-a1b2", "later it is somebody else's move");
+    }
+
+    #[test]
+    fn an_account_is_forgotten_only_after_several_misses() {
+        let mut org = ObservedOrg::default();
+        look(&mut org, 0, vec![account("r-a1b2")]);
+        look(&mut org, 1, vec![]);
+        look(&mut org, 2, vec![]);
+        assert_eq!(org.accounts.len(), 1);
+        look(&mut org, 3, vec![]);
+        assert!(org.accounts.is_empty());
+    }
+
+    #[test]
+    fn a_finished_request_stays_finished() {
+        let mut org = ObservedOrg::default();
+        let id = CreateRequestId::parse("car-12345678").unwrap();
+        let record = |state| CreationRecord { id: id.clone(), account_name: "a".into(), state };
+        let failed = record(CreationState::Failed("EMAIL_ALREADY_EXISTS".into()));
+        org.observe(
+            Observation::Creations { began: at(0), in_progress: vec![], described: vec![failed] },
+            at(1),
+        );
+        org.observe(
+            Observation::Creations {
+                began: at(2),
+                in_progress: vec![record(CreationState::InProgress)],
+                described: vec![],
+            },
+            at(3),
+        );
+        assert_eq!(org.settled[&id], at(1));
+        assert_eq!(org.in_progress().count(), 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! Reasons: one closed set of words, used as condition reason, Event reason and metric label alike.
+
+use serde::Serialize;
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Why something is as it is. The same word is the condition's reason, the Event's reason and the metric's label.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Reason { $($(#[$doc])* $name),* }
+
+        impl Reason {
+            /// Every reason, in order of declaration.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
+            /// The word itself.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Everything is as it should be.
+    Ready,
+    /// A stage has been reached.
+    Done,
+    /// Nothing is known yet.
+    Pending,
+    /// The organization is being read for the first time.
+    Observing,
+
+    // --- the object asks for something it cannot have
+    /// The Baseline the object names does not exist.
+    BaselineNotFound,
+    /// The Baseline the object names was not accepted.
+    BaselineNotAccepted,
+    /// The Baseline has no environment of this name.
+    UnknownEnvironment,
+    /// The Baseline's namespaceSelector does not admit this namespace.
+    NamespaceNotAllowed,
+    /// The environment's namespaceSelector does not admit this namespace.
+    EnvironmentNotAllowed,
+    /// spec.email is set and the Baseline does not allow it.
+    EmailNotAllowed,
+    /// The email is one AWS would refuse.
+    InvalidEmail,
+    /// Another object holds this email.
+    EmailConflict,
+    /// The account name is one AWS would refuse.
+    InvalidAccountName,
+    /// A mandatory tag has no value.
+    MissingTagValue,
+    /// A tag's value is not allowed.
+    TagValueNotAllowed,
+    /// The object sets a tag key it may not set.
+    TagKeyNotAllowed,
+    /// More than 50 tags.
+    TooManyTags,
+    /// A field that a later version serves is set.
+    NotSupported,
+    /// A field breaks a rule that the schema could not judge.
+    InvalidSpec,
+    /// The object cannot be decoded.
+    Undecodable,
+    /// A defect in Bulkhead.
+    InternalError,
+
+    // --- the organization is not ours to change
+    /// Another installation holds the organization.
+    OrganizationClaimed,
+    /// The installation mark was written and is settling.
+    InstallationMarkSettling,
+    /// The operator is in mode Observe: it plans and reports, and changes nothing.
+    ObserveOnly,
+
+    // --- waiting
+    /// spec.suspend is set.
+    Suspended,
+    /// Waiting for a free place among the creations in flight.
+    CreationQueued,
+    /// The creation intent is written; looking for an earlier effect before the call.
+    LookingFirst,
+    /// AWS is creating the account.
+    CreationInProgress,
+    /// The outcome of an earlier call is unknown; looking, then trying again.
+    CreationOutcomeUnknown,
+    /// A request of this account name is in flight that no object knows.
+    CreationNameInFlight,
+    /// The account is known but AWS does not list it (yet).
+    AccountNotVisible,
+    /// The account is not activated yet.
+    AccountPendingActivation,
+    /// The organizational unit is being made.
+    OrganizationalUnitPending,
+    /// The account is being moved.
+    Moving,
+    /// The account's tags are being written.
+    Tagging,
+    /// The access role does not work yet.
+    AccessPending,
+    /// The outputs ConfigMap is being written.
+    OutputsPending,
+    /// A readiness gate is not True.
+    ReadinessGateNotTrue,
+    /// AWS asked to slow down.
+    Throttled,
+    /// AWS could not be reached or failed.
+    AwsUnavailable,
+    /// AWS reported a concurrent modification.
+    ConcurrentModification,
+    /// The organization is still being set up by AWS.
+    FinalizingOrganization,
+    /// AWS allows no further creation at the moment.
+    AccountCreationRateLimitExceeded,
+    /// The world differs from what the plan was made for.
+    Reobserving,
+
+    // --- a person has to act
+    /// AWS refuses the operator's credentials this operation.
+    AccessDenied,
+    /// The management account is not in an organization.
+    OrganizationsNotInUse,
+    /// A foreign account has this email.
+    EmailInUse,
+    /// The account carries the claim but does not fit the object, or is held by another object.
+    ClaimMismatch,
+    /// The object's account is closed.
+    AccountClosed,
+    /// AWS has suspended the account.
+    AccountSuspended,
+    /// AWS's quota of accounts is used up.
+    AccountLimitExceeded,
+    /// AWS's validation of the business or payment data failed.
+    BusinessValidationFailed,
+    /// AWS refuses an input.
+    InvalidInput,
+    /// AWS's limit of organizational units or their depth is reached.
+    OrganizationalUnitLimitExceeded,
+    /// The organizational unit the environment is bound to is gone.
+    OrganizationalUnitMissing,
+    /// The organizational unit has another name or place than the Baseline says.
+    OURenamed,
+    /// A tag policy of the organization forbids a value.
+    TagPolicyViolation,
+    /// AWS's limit of tags is reached.
+    TagLimitExceeded,
+    /// A tag key that should become ours carries somebody else's value.
+    TagConflict,
+    /// A constraint of AWS is violated.
+    ConstraintViolation,
+    /// Something of this name exists that is not ours.
+    OutputsConflict,
+    /// AWS's creation failed for another reason.
+    CreationFailed,
+    /// Kubernetes refused a write.
+    KubernetesRefused,
+
+    // --- what happened, as Events
+    /// AWS accepted the CreateAccount request.
+    CreationRequested,
+    /// The account exists.
+    AccountCreated,
+    /// An existing account was found to be this object's.
+    AccountReattached,
+    /// The account is in its organizational unit.
+    AccountMoved,
+    /// The account's tags are as they should be.
+    TagsApplied,
+    /// The access role was used with success.
+    AccessVerified,
+    /// The spec was accepted.
+    Accepted,
+}
+
+impl Reason {
+    /// Is this a wait for something else, rather than work under way?
+    pub const fn waits(self) -> bool {
+        !matches!(
+            self,
+            Self::LookingFirst
+                | Self::CreationInProgress
+                | Self::OrganizationalUnitPending
+                | Self::Moving
+                | Self::Tagging
+                | Self::AccessPending
+                | Self::OutputsPending
+                | Self::AccountNotVisible
+                | Self::Reobserving
+                | Self::Pending
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

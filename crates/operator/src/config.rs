@@ -1,0 +1,307 @@
+//! The operator's configuration file. What belongs to the installation is here; what belongs to governance is in the
+//! Baseline. Unknown keys are refused with their path.
+
+use executor::Rates;
+use jiff::SignedDuration;
+use model::{Installation, Limits, Mode};
+use serde::{Deserialize, Serialize};
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable as this file's shape: the message names line, column and key. The person who wrote it should act.
+    #[error("configuration: {0}")]
+    Malformed(String),
+    /// A value breaks a rule. The person who wrote it should act.
+    #[error("configuration: {key} is {value}: {rule}")]
+    Invalid {
+        /// The key, by path.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// The rule.
+        rule: &'static str,
+    },
+}
+
+/// May the operator change anything?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModeConfig {
+    /// Yes.
+    #[default]
+    Enforce,
+    /// It plans and reports, changes nothing in AWS, and enters no account.
+    Observe,
+}
+
+/// The configuration file. Durations are written as `30s`, `5m`, `1h`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// Name of this installation, 1..32 of `[a-z0-9-]`; part of every claim tag, so chosen once for good.
+    pub installation: Installation,
+    /// Enforce (default) or Observe.
+    #[serde(default)]
+    pub mode: ModeConfig,
+    /// The Baseline of objects that name none.
+    #[serde(default)]
+    pub default_baseline: Option<String>,
+    /// How to reach AWS and how fast.
+    #[serde(default)]
+    pub aws: AwsConfig,
+    /// How often the organization is read again.
+    #[serde(default)]
+    pub refresh: RefreshConfig,
+    /// How accounts are created.
+    #[serde(default)]
+    pub creation: CreationConfig,
+    /// The mark that keeps two clusters apart.
+    #[serde(default)]
+    pub installation_mark: InstallationMarkConfig,
+    /// The leader lease.
+    #[serde(default)]
+    pub leader_election: LeaderElectionConfig,
+}
+
+/// How to reach AWS and how fast.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AwsConfig {
+    /// Endpoint of a simulator; absent for AWS itself.
+    pub endpoint_url: Option<String>,
+    /// `published`, or a multiplier of the published rates, for simulators.
+    pub rates: RatesConfig,
+    /// Share of AWS's rates to use, above 0 and at most 1: the buckets are shared with every other tool.
+    pub aws_share: f64,
+}
+
+impl Default for AwsConfig {
+    fn default() -> Self {
+        Self { endpoint_url: None, rates: RatesConfig::default(), aws_share: 0.8 }
+    }
+}
+
+/// Which rates AWS keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RatesConfig {
+    /// The published ones.
+    #[default]
+    #[serde(with = "published")]
+    Published,
+    /// A multiple of them.
+    Multiplier(f64),
+}
+
+mod published {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("published")
+    }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "published" => Ok(()),
+            _ => Err(D::Error::custom("expected `published` or a number")),
+        }
+    }
+}
+
+/// How often the organization is read again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RefreshConfig {
+    /// All accounts.
+    pub accounts: SignedDuration,
+    /// Everything; each account's access is proven again as often.
+    pub full: SignedDuration,
+}
+
+impl Default for RefreshConfig {
+    fn default() -> Self {
+        Self { accounts: SignedDuration::from_mins(5), full: SignedDuration::from_mins(30) }
+    }
+}
+
+/// How accounts are created.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CreationConfig {
+    /// After a call with an unknown outcome, how long until the next attempt; longer than AWS's listing lag.
+    pub grace: SignedDuration,
+    /// How often creations in progress are polled.
+    pub poll: SignedDuration,
+}
+
+impl Default for CreationConfig {
+    fn default() -> Self {
+        Self { grace: SignedDuration::from_mins(15), poll: SignedDuration::from_secs(5) }
+    }
+}
+
+/// The mark that keeps two clusters apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InstallationMarkConfig {
+    /// How often the mark is read again; a new mark settles for two of these.
+    pub reread: SignedDuration,
+}
+
+impl Default for InstallationMarkConfig {
+    fn default() -> Self {
+        Self { reread: SignedDuration::from_secs(30) }
+    }
+}
+
+/// The leader lease.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LeaderElectionConfig {
+    /// How long a candidate waits after the last sign of life.
+    pub lease_duration: SignedDuration,
+    /// How long a term lasts without renewal; at least 5 s less than the lease duration.
+    pub renew_deadline: SignedDuration,
+    /// How often the lease is renewed or asked for.
+    pub retry_period: SignedDuration,
+    /// Namespace of the lease; default: `POD_NAMESPACE`, else `default`.
+    pub namespace: Option<String>,
+}
+
+impl Default for LeaderElectionConfig {
+    fn default() -> Self {
+        Self {
+            lease_duration: SignedDuration::from_secs(20),
+            renew_deadline: SignedDuration::from_secs(12),
+            retry_period: SignedDuration::from_secs(3),
+            namespace: None,
+        }
+    }
+}
+
+/// AWS's own limit of CreateAccount requests in progress.
+const CREATIONS_IN_FLIGHT: usize = 5;
+/// Intents written ahead of the calls, so that a free place is used at once.
+const INTENTS_AHEAD: usize = 3;
+
+impl Config {
+    /// A configuration of defaults.
+    pub fn new(installation: Installation) -> Self {
+        Self {
+            installation,
+            mode: ModeConfig::default(),
+            default_baseline: None,
+            aws: AwsConfig::default(),
+            refresh: RefreshConfig::default(),
+            creation: CreationConfig::default(),
+            installation_mark: InstallationMarkConfig::default(),
+            leader_election: LeaderElectionConfig::default(),
+        }
+    }
+
+    /// Reads a configuration file's text.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = serde_saphyr::from_str(text).map_err(|error| ConfigError::Malformed(error.to_string()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let invalid = |key, value: String, rule| Err(ConfigError::Invalid { key, value, rule });
+        let share = self.aws.aws_share;
+        if !(share > 0.0 && share <= 1.0) {
+            return invalid("aws.awsShare", share.to_string(), "must be above 0 and at most 1");
+        }
+        if let RatesConfig::Multiplier(rates) = self.aws.rates
+            && !(rates.is_finite() && rates > 0.0)
+        {
+            return invalid("aws.rates", rates.to_string(), "must be `published` or a number above 0");
+        }
+        for (key, value) in [
+            ("refresh.accounts", self.refresh.accounts),
+            ("refresh.full", self.refresh.full),
+            ("creation.grace", self.creation.grace),
+            ("creation.poll", self.creation.poll),
+            ("installationMark.reread", self.installation_mark.reread),
+            ("leaderElection.retryPeriod", self.leader_election.retry_period),
+        ] {
+            if value < SignedDuration::from_secs(1) {
+                return invalid(key, value.to_string(), "must be at least 1s");
+            }
+        }
+        let lease = &self.leader_election;
+        if lease.lease_duration - lease.renew_deadline < SignedDuration::from_secs(5) {
+            let rule = "must be at least 5s less than leaderElection.leaseDuration";
+            return invalid("leaderElection.renewDeadline", lease.renew_deadline.to_string(), rule);
+        }
+        if lease.renew_deadline < lease.retry_period + SignedDuration::from_secs(5) {
+            let rule = "must be at least leaderElection.retryPeriod and 5s: a mutation needs 4s of its term";
+            return invalid("leaderElection.renewDeadline", lease.renew_deadline.to_string(), rule);
+        }
+        Ok(())
+    }
+
+    /// The limits a plan keeps.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            mode: match self.mode {
+                ModeConfig::Enforce => Mode::Enforce,
+                ModeConfig::Observe => Mode::Observe,
+            },
+            creations_in_flight: CREATIONS_IN_FLIGHT,
+            creation_window: CREATIONS_IN_FLIGHT + INTENTS_AHEAD,
+            creation_grace: self.creation.grace,
+            refresh_accounts: self.refresh.accounts,
+            refresh_full: self.refresh.full,
+            poll: self.creation.poll,
+        }
+    }
+
+    /// The rates the pacer keeps.
+    pub fn rates(&self) -> Rates {
+        let multiplier = match self.aws.rates {
+            RatesConfig::Published => 1.0,
+            RatesConfig::Multiplier(rates) => rates,
+        };
+        Rates { multiplier, share: self.aws.aws_share }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_configuration_has_the_documented_defaults() {
+        let config = Config::parse("installation: acme").unwrap();
+        assert_eq!(config.rates(), Rates { multiplier: 1.0, share: 0.8 });
+        assert_eq!(config.limits().creation_grace, SignedDuration::from_mins(15));
+        assert_eq!(config.leader_election.lease_duration, SignedDuration::from_secs(20));
+    }
+
+    #[test]
+    fn values_are_read() {
+        let text = "installation: acme\naws: {rates: 50, awsShare: 1.0}\ninstallationMark: {reread: 2s}\ncreation: {grace: 20m}\nmode: Observe\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.rates(), Rates { multiplier: 50.0, share: 1.0 });
+        assert_eq!(config.installation_mark.reread, SignedDuration::from_secs(2));
+        assert_eq!(config.limits().mode, Mode::Observe);
+        assert_eq!(Config::parse("installation: acme\naws: {rates: published}").unwrap().aws.rates, RatesConfig::Published);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, words) in [
+            ("installation: acme\nawz: {}", "awz"),
+            ("installation: acme\naws: {share: 1}", "share"),
+            ("installation: Acme", "installation"),
+            ("installation: acme\naws: {awsShare: 2}", "aws.awsShare is 2"),
+            ("installation: acme\naws: {rates: fast}", "rates"),
+            ("installation: acme\nleaderElection: {renewDeadline: 18s}", "leaderElection.renewDeadline"),
+            ("installation: acme\ncreation: {grace: soon}", "grace"),
+            ("mode: Enforce", "installation"),
+        ] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The journal port on Kubernetes: finalizers, `status.creation`, outputs ConfigMaps.
+
+use crate::{
+    store::{Key, SharedStores},
+    watch::OUTPUTS_LABEL,
+};
+use api::{AwsAccount, FIELD_MANAGER, FINALIZER, JOURNAL_MANAGER};
+use executor::{Journal, JournalError};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use model::{AccountKey, CreateRequestId, Creation, Token};
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// How long one Kubernetes write may take.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The journal of one cluster.
+#[derive(Clone)]
+pub(crate) struct KubeJournal {
+    client: Client,
+    stores: SharedStores,
+}
+
+/// Sorts a failed Kubernetes call. A timeout leaves open whether the write was done: it is `Unavailable`, and the watch
+/// tells.
+pub(crate) fn sort(error: kube::Error) -> JournalError {
+    match error {
+        kube::Error::Api(status) if status.is_conflict() => JournalError::Conflict,
+        kube::Error::Api(status) if status.is_not_found() => JournalError::Gone,
+        kube::Error::Api(status) if status.code < 500 && status.code != 429 => JournalError::Refused(status.message),
+        other => JournalError::Unavailable(other.to_string()),
+    }
+}
+
+/// Runs one call in its time.
+pub(crate) async fn timed<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, JournalError> {
+    match tokio::time::timeout(WRITE_TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(sort),
+        Err(_) => Err(JournalError::Unavailable(format!("no answer within {WRITE_TIMEOUT:?}"))),
+    }
+}
+
+fn store_key(key: &AccountKey) -> Key {
+    (key.namespace.clone(), key.name.clone())
+}
+
+impl KubeJournal {
+    pub(crate) fn new(client: Client, stores: SharedStores) -> Self {
+        Self { client, stores }
+    }
+
+    fn api(&self, key: &AccountKey) -> Api<AwsAccount> {
+        Api::namespaced(self.client.clone(), &key.namespace)
+    }
+
+    /// The object as the plan saw it: its resourceVersion makes each write a compare-and-swap.
+    fn object(&self, key: &AccountKey) -> Result<Arc<AwsAccount>, JournalError> {
+        self.stores.read(|stores| stores.accounts.good(&store_key(key))).ok_or(JournalError::Gone)
+    }
+
+    fn keep(&self, object: AwsAccount) {
+        self.stores.write(|stores| stores.accounts.overlay(object));
+    }
+
+    async fn finalizers(&self, key: &AccountKey, change: impl Fn(&mut Vec<String>)) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        let mut finalizers = object.finalizers().to_vec();
+        change(&mut finalizers);
+        if finalizers == object.finalizers() {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let api = self.api(key);
+        match timed(api.patch(&key.name, &params, &Patch::Merge(&patch))).await {
+            Ok(object) => {
+                // The last finalizer of a deleted object is gone, and so is the object: the watch says so.
+                if object.meta().deletion_timestamp.is_none() {
+                    self.keep(object);
+                }
+                Ok(())
+            }
+            Err(JournalError::Gone) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn apply_creation(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        let patch = json!({
+            "apiVersion": AwsAccount::api_version(&()), "kind": AwsAccount::kind(&()),
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": object.resource_version()},
+            "status": {"creation": {
+                "token": creation.token, "attempt": creation.attempt, "startedAt": creation.started_at,
+                "epoch": creation.epoch, "email": creation.email, "accountName": creation.account_name,
+                "roleName": creation.role_name, "requestId": creation.request_id,
+            }},
+        });
+        let patch = without_nulls(patch);
+        let params = PatchParams::apply(JOURNAL_MANAGER).force();
+        let api = self.api(key);
+        let object = timed(api.patch_status(&key.name, &params, &Patch::Apply(&patch))).await?;
+        self.keep(object);
+        Ok(())
+    }
+}
+
+/// Nulls are values to server-side apply, and absence is what is meant.
+pub(crate) fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(map) => serde_json::Value::Object(
+            map.into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key, without_nulls(value)))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+impl Journal for KubeJournal {
+    async fn hold(&self, key: &AccountKey) -> Result<(), JournalError> {
+        self.finalizers(key, |finalizers| {
+            if !finalizers.iter().any(|name| name == FINALIZER) {
+                finalizers.push(FINALIZER.to_owned());
+            }
+        })
+        .await
+    }
+
+    async fn release(&self, key: &AccountKey) -> Result<(), JournalError> {
+        self.finalizers(key, |finalizers| finalizers.retain(|name| name != FINALIZER)).await
+    }
+
+    async fn intend(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError> {
+        self.apply_creation(key, creation).await
+    }
+
+    async fn record_request(
+        &self,
+        key: &AccountKey,
+        token: &Token,
+        request_id: &CreateRequestId,
+    ) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        let stored = desired::journal_entry(&object).creation;
+        let Some(creation) = stored.filter(|creation| creation.token == *token) else {
+            return Err(JournalError::Conflict);
+        };
+        self.apply_creation(key, &Creation { request_id: Some(request_id.clone()), ..creation }).await
+    }
+
+    async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
+        let api = self.api(key);
+        let object = timed(api.get(&key.name)).await?;
+        let stored = object.status.as_ref().and_then(|status| status.creation.as_ref());
+        let same = stored.is_some_and(|creation| creation.token == token.as_str() && creation.request_id.is_none());
+        let leaving = object.meta().deletion_timestamp.is_some();
+        self.keep(object);
+        if same && !leaving { Ok(()) } else { Err(JournalError::Conflict) }
+    }
+
+    async fn apply_outputs(
+        &self,
+        key: &AccountKey,
+        config_map: &str,
+        data: &BTreeMap<String, String>,
+    ) -> Result<(), JournalError> {
+        let owner = self.object(key)?;
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &key.namespace);
+        // Server-side apply would merge silently into a ConfigMap of somebody else.
+        let existing = timed(api.get_opt(config_map)).await?;
+        if let Some(existing) = &existing
+            && !controlled_by(existing, &owner)
+        {
+            let message = format!(
+                "ConfigMap {config_map:?} exists and is not controlled by this AwsAccount; it is left alone: delete it, or choose another spec.outputs.configMapName"
+            );
+            return Err(JournalError::Foreign(message));
+        }
+        let mut map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": config_map, "namespace": key.namespace,
+                "labels": {OUTPUTS_LABEL: "true", "app.kubernetes.io/managed-by": FIELD_MANAGER},
+                "ownerReferences": owner.controller_owner_ref(&()).into_iter().collect::<Vec<_>>(),
+            },
+            "data": data,
+        });
+        if let Some(version) = existing.and_then(|map| map.resource_version()) {
+            map["metadata"]["resourceVersion"] = version.into();
+        }
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let map = timed(api.patch(config_map, &params, &Patch::Apply(&map))).await?;
+        self.stores.write(|stores| stores.config_maps.overlay(map));
+        Ok(())
+    }
+}
+
+/// Is this object the controller of that ConfigMap?
+pub(crate) fn controlled_by(map: &ConfigMap, owner: &AwsAccount) -> bool {
+    let uid = owner.uid();
+    map.owner_references().iter().any(|reference| reference.controller == Some(true) && Some(&reference.uid) == uid.as_ref())
+}

@@ -1,0 +1,23 @@
+//! Kubernetes glue: stores, the loop, status, events, leader lease, metrics, health.
+//!
+//! Read [`organization`] first: it is the driver, one loop of seven stages per organization. The whole operator is one
+//! future ([`run`]): nothing is spawned, so that a simulation can replay it from a seed and dropping it is a crash.
+//! It is generic over the ports of `executor` and knows no AWS SDK.
+
+mod config;
+mod events;
+mod health;
+mod journal;
+mod lease;
+mod metrics;
+pub mod organization;
+pub mod rbac;
+mod run;
+mod status;
+mod store;
+mod watch;
+
+pub use config::{AwsConfig, Config, ConfigError, CreationConfig, LeaderElectionConfig, ModeConfig};
+pub use health::Health;
+pub use metrics::Metrics;
+pub use run::{Error, Operator, run};

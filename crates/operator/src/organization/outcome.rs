@@ -1,0 +1,233 @@
+//! What a finished step or read means for the next plan: effects, attempts, rests.
+
+use super::{Driver, ReadDone};
+use executor::{
+    Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult, StepFailure,
+    disposition,
+};
+use jiff::{SignedDuration, Timestamp};
+use model::{Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
+use rand::RngExt;
+
+/// The name a read rests by.
+pub(crate) fn read_name(read: &Read) -> StepId {
+    StepId(match read {
+        Read::Mark => "read/mark".to_owned(),
+        Read::Full => "read/full".to_owned(),
+        Read::Look => "read/look".to_owned(),
+        Read::Creations(_) => "read/creations".to_owned(),
+        Read::Account(id) => format!("read/account/{id}"),
+    })
+}
+
+/// How long something rests after its n-th failure in a row, before jitter.
+fn back_off(first: SignedDuration, ceiling: SignedDuration, failures: u32) -> SignedDuration {
+    (first * 2_i32.pow(failures.saturating_sub(1).min(12))).min(ceiling)
+}
+
+/// What is told of a failed call: stable words, no ids, so that status does not change with each try.
+fn words(error: &AwsError, reason: Reason) -> String {
+    match reason {
+        Reason::AccessDenied => format!(
+            "AWS refuses the operator {} ({}); check its credentials and the policies of its role",
+            error.operation, error.class
+        ),
+        Reason::OrganizationsNotInUse => {
+            "the operator's AWS account is not the management account of an organization".to_owned()
+        }
+        Reason::OrganizationalUnitLimitExceeded | Reason::AccountLimitExceeded | Reason::TagLimitExceeded => {
+            format!("a limit of AWS is reached: {error}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl<A, C> Driver<'_, A, C>
+where
+    A: Organizations + Access + Clone,
+    C: Clock,
+{
+    /// Stage 6 has an outcome.
+    pub(crate) fn finished(&mut self, outcome: Outcome) {
+        let Outcome { step, result } = outcome;
+        let now = self.context.clock.now();
+        self.in_flight.remove(&step.id);
+        self.mutating &= !step.action.mutates_aws();
+        self.note_attempt(&step, &result, now);
+        match result {
+            Ok(effect) => {
+                self.operator.metrics.step(step.action.kind(), "OK");
+                self.held.remove(&step.id);
+                if let Some(effect) = effect {
+                    self.observed.effect(effect, now);
+                }
+                if let (Action::RecordRequest { .. }, Some(key)) = (&step.action, &step.key) {
+                    self.tell(key, false, Reason::CreationRequested, "AWS has accepted the request for the account");
+                }
+            }
+            Err(failure) => {
+                let outcome = match &failure {
+                    StepFailure::Aws { .. } => "AwsError",
+                    StepFailure::Journal(_) => "KubernetesError",
+                    StepFailure::Fenced => "Fenced",
+                };
+                self.operator.metrics.step(step.action.kind(), outcome);
+                self.rest(&step, failure, now);
+            }
+        }
+    }
+
+    /// What the outcome says of a creation attempt, and of the mark.
+    fn note_attempt(&mut self, step: &Step, result: &Result<Option<model::Effect>, StepFailure>, now: Timestamp) {
+        let unknown = |failure: &StepFailure| {
+            matches!(failure, StepFailure::Aws { error, .. } if error.class.effect_unknown())
+        };
+        match &step.action {
+            Action::CreateAccount { token, .. } => {
+                let attempt = match result {
+                    Ok(Some(model::Effect::CreationAccepted(record))) => Attempt::Accepted(record.id.clone()),
+                    Ok(_) => Attempt::Unknown,
+                    Err(failure) if unknown(failure) => Attempt::Unknown,
+                    Err(_) => Attempt::Refused,
+                };
+                self.attempts.insert(token.clone(), attempt);
+            }
+            Action::WriteMark { .. } => match result {
+                Ok(_) => self.mark.on_written(now),
+                Err(failure) if unknown(failure) => self.mark.on_written(now),
+                Err(_) => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// A failed step rests, as its disposition says.
+    fn rest(&mut self, step: &Step, failure: StepFailure, now: Timestamp) {
+        let failures = self.held.get(&step.id).map_or(0, |hold| hold.failures) + 1;
+        let second = SignedDuration::from_secs(1);
+        let (kind, reason, message, rest) = match failure {
+            StepFailure::Fenced => return,
+            StepFailure::Journal(error) => {
+                let message = error.to_string();
+                match error {
+                    // The watch, or the answer we lay over it, brings the newer object; then the plan is another.
+                    JournalError::Conflict | JournalError::Gone => {
+                        (HoldKind::Retry, Reason::Reobserving, message, back_off(SignedDuration::from_millis(200), second * 5, failures))
+                    }
+                    JournalError::Foreign(_) => (HoldKind::Stalled, Reason::OutputsConflict, message, second * 60),
+                    JournalError::Refused(_) => {
+                        (HoldKind::Stalled, Reason::KubernetesRefused, message, back_off(second * 30, second * 600, failures))
+                    }
+                    JournalError::Unavailable(_) => {
+                        let message = "Kubernetes could not be reached or failed".to_owned();
+                        (HoldKind::Retry, Reason::Reobserving, message, back_off(second, second * 30, failures))
+                    }
+                }
+            }
+            StepFailure::Aws { error, disposition } => {
+                if error.class.effect_unknown() || disposition == Disposition::Reobserve {
+                    self.look_at(&step.action);
+                }
+                match disposition {
+                    Disposition::AlreadyDone => return,
+                    Disposition::Reobserve => {
+                        let message = format!("{error}; looking again");
+                        (HoldKind::Retry, Reason::Reobserving, message, back_off(second, second * 60, failures))
+                    }
+                    // A role becomes usable seconds to minutes after its account: asking is cheap.
+                    Disposition::Retry(reason @ Reason::AccessPending) => {
+                        let rest = SignedDuration::from_millis(5000 + 333 * i64::from(failures.min(100)));
+                        (HoldKind::Retry, reason, words(&error, reason), rest)
+                    }
+                    Disposition::Retry(reason) => {
+                        (HoldKind::Retry, reason, words(&error, reason), back_off(second, second * 60, failures))
+                    }
+                    Disposition::Wait(reason, rest) => (HoldKind::Wait, reason, words(&error, reason), rest),
+                    Disposition::Stalled(reason) => {
+                        (HoldKind::Stalled, reason, words(&error, reason), back_off(second * 15, second * 600, failures))
+                    }
+                }
+            }
+        };
+        self.hold(step.id.clone(), kind, reason, message, rest, failures, now);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one Hold")]
+    fn hold(
+        &mut self,
+        id: StepId,
+        kind: HoldKind,
+        reason: Reason,
+        message: String,
+        rest: SignedDuration,
+        failures: u32,
+        now: Timestamp,
+    ) {
+        let millis = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX / 2).max(1);
+        let jitter = SignedDuration::from_millis(self.random.random_range(0..=millis / 10));
+        let until = now.checked_add(rest + jitter).unwrap_or(Timestamp::MAX);
+        self.held.insert(id, Hold { kind, reason, message, until, failures });
+        // Rests of wishes that are no longer there.
+        let long_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        self.held.retain(|_, hold| hold.until > long_ago);
+    }
+
+    /// The world may differ from what the plan was made for: read what the step was about.
+    fn look_at(&mut self, action: &Action) {
+        let read = match action {
+            Action::MoveAccount { account, .. }
+            | Action::TagAccount { account, .. }
+            | Action::UntagAccount { account, .. } => Read::Account(account.clone()),
+            Action::CreateOrganizationalUnit { .. } => Read::Full,
+            Action::WriteMark { .. } => Read::Mark,
+            _ => return,
+        };
+        self.reobserve.insert(read);
+    }
+
+    /// Stage 3 has a result.
+    pub(crate) fn has_read(&mut self, (name, result): ReadDone) {
+        let now = self.context.clock.now();
+        self.reading.remove(&name);
+        match result {
+            Ok(ReadResult::Mark { value, began, root }) => {
+                self.held.remove(&name);
+                self.observed.root.get_or_insert(root);
+                self.mark.on_read(value, began);
+            }
+            Ok(ReadResult::Organization(observation)) => {
+                self.held.remove(&name);
+                if let Observation::Full { began, .. } = &observation {
+                    self.operator.metrics.observed(*began);
+                }
+                // A created account that AWS does not show yet is asked for again soon, not at once.
+                let invisible = matches!(&observation, Observation::Account { account: None, .. });
+                self.observed.observe(observation, now);
+                if invisible {
+                    let rest = SignedDuration::from_secs(5);
+                    let message = "AWS does not show the account yet".to_owned();
+                    self.hold(name, HoldKind::Wait, Reason::AccountNotVisible, message, rest, 1, now);
+                }
+            }
+            Err(error) => {
+                let failures = self.held.get(&name).map_or(0, |hold| hold.failures) + 1;
+                tracing::warn!(
+                    read = %name, operation = error.operation, class = %error.class, aws_message = error.message,
+                    request_id = error.request_id, failures, "read failed"
+                );
+                let (kind, reason, ceiling) = match disposition(None, &error.class) {
+                    Disposition::Stalled(reason) => (HoldKind::Stalled, reason, 60),
+                    Disposition::Retry(reason) => (HoldKind::Retry, reason, 30),
+                    Disposition::Wait(reason, _) => (HoldKind::Wait, reason, 300),
+                    Disposition::Reobserve | Disposition::AlreadyDone => (HoldKind::Retry, Reason::Reobserving, 30),
+                };
+                let rest = back_off(SignedDuration::from_secs(1), SignedDuration::from_secs(ceiling), failures);
+                // The mark must be read in time: its licence ends a period after the last read.
+                let rest = if name.0 == "read/mark" { rest.min(SignedDuration::from_secs(5)) } else { rest };
+                let message = words(&error, reason);
+                debug_assert!(!matches!(error.class, ErrorClass::Throttled) || kind == HoldKind::Retry);
+                self.hold(name, kind, reason, message, rest, failures, now);
+            }
+        }
+    }
+}

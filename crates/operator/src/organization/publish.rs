@@ -1,0 +1,346 @@
+//! Stage 7: one server-side-apply patch per object whose status changed, and Events once it is written.
+
+use super::{Driver, resolve::Picture};
+use crate::{
+    events::{Happening, publish, transitions},
+    journal::{timed, without_nulls},
+    status::{self, AccountInput, BaselineInput, OrganizationInput, was_ready},
+    store::Key,
+};
+use api::{AwsAccount, Baseline, FIELD_MANAGER, Organization};
+use desired::Decoded;
+use executor::{Access, Clock, JournalError, Organizations};
+use futures::FutureExt;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use model::{AccountKey, Plan, Reason, Verdict};
+use rand::Rng;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
+use tokio::time::{Duration, Instant};
+
+/// Status patches that are under way at the same time.
+const PATCHES: usize = 16;
+
+/// An object of one of the kinds with a status.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Account(Key),
+    Baseline(Key),
+    Organization(Key),
+}
+
+/// What was written.
+pub(crate) enum Published {
+    Account(Key, Result<Box<AwsAccount>, JournalError>, Vec<Happening>),
+    Baseline(Key, Result<Box<Baseline>, JournalError>, Vec<Happening>),
+    Organization(Key, Result<Box<Organization>, JournalError>, Vec<Happening>),
+    Event,
+}
+
+/// Which objects have a patch under way, and which rest after a failed one.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    under_way: BTreeSet<Subject>,
+    resting: BTreeMap<Subject, (Instant, u32)>,
+}
+
+impl Memory {
+    fn may_write(&self, subject: &Subject) -> bool {
+        !self.under_way.contains(subject)
+            && self.under_way.len() < PATCHES
+            && self.resting.get(subject).is_none_or(|(until, _)| *until <= Instant::now())
+    }
+    fn failed(&mut self, subject: Subject) {
+        let failures = self.resting.get(&subject).map_or(0, |(_, failures)| *failures) + 1;
+        let rest = Duration::from_millis(200) * 2_u32.pow(failures.min(8));
+        self.resting.insert(subject, (Instant::now() + rest, failures));
+    }
+    /// When the next resting object may be written again.
+    fn next(&self) -> Option<Instant> {
+        self.resting.values().map(|(until, _)| *until).filter(|until| *until > Instant::now()).min()
+    }
+}
+
+/// Writes one status; the resourceVersion it was computed from makes it a compare-and-swap.
+async fn write<K>(api: Api<K>, name: String, version: Option<String>, status: Value) -> Result<K, JournalError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": {"name": name, "resourceVersion": version},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    timed(api.patch_status(&name, &params, &Patch::Apply(&without_nulls(patch)))).await
+}
+
+/// Does the status say anything new? What the journal and other controllers write is left out of the comparison.
+fn differs<S: Serialize>(before: Option<&S>, after: &S) -> Option<Value> {
+    let after = serde_json::to_value(after).ok()?;
+    let mut before = before.and_then(|status| serde_json::to_value(status).ok()).unwrap_or_default();
+    if let Some(before) = before.as_object_mut() {
+        before.remove("creation");
+        let ours = after["conditions"].as_array().cloned().unwrap_or_default();
+        if let Some(conditions) = before.get_mut("conditions").and_then(Value::as_array_mut) {
+            conditions.retain(|condition| {
+                ours.iter().any(|own| own["type"] == condition["type"])
+                    || condition["type"].as_str().is_some_and(|type_| api::conditions::ALL.contains(&type_))
+            });
+        }
+    }
+    (before != after).then_some(after)
+}
+
+impl<A, C> Driver<'_, A, C>
+where
+    A: Organizations + Access + Clone,
+    C: Clock,
+{
+    /// Computes every status and writes those that changed.
+    pub(crate) fn publish(&mut self, picture: &Picture, plan: &Plan) {
+        let overall = plan.overall.as_ref();
+        let blocked = match overall {
+            Some(Verdict::Refused(reason, message)) => Some(format!("{reason}: {message}")),
+            _ => None,
+        };
+        self.operator.health.blocked(blocked);
+        self.publish_accounts(picture, plan);
+        self.publish_baselines(picture, plan);
+        self.publish_organization(overall);
+        if let Some(at) = self.published.next() {
+            let wait = at.duration_since(Instant::now());
+            let at = self.context.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+            self.token_wake = Some(self.token_wake.map_or(at, |wake| wake.min(at)));
+        }
+    }
+
+    fn publish_accounts(&mut self, picture: &Picture, plan: &Plan) {
+        let now = self.context.clock.now();
+        let blind = self.observed.full.is_none() && !matches!(plan.overall, Some(Verdict::Refused(Reason::OrganizationClaimed, _)));
+        let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for (key, account) in &picture.accounts {
+            let Decoded::Good(object) = account else {
+                *counts.entry(Reason::Undecodable.as_str()).or_default() += 1;
+                continue;
+            };
+            let rejection = picture.resolved.rejections.get(key);
+            let view = plan.accounts.get(key);
+            let reason = rejection.map(|r| r.reason).or_else(|| view.map(|view| view.verdict.reason()));
+            if let Some(reason) = reason {
+                *counts.entry(reason.as_str()).or_default() += 1;
+            }
+            let status = status::account(AccountInput {
+                object,
+                default_baseline: self.operator.config.default_baseline.as_deref(),
+                rejection,
+                desired: picture.resolved.desired.accounts.get(key),
+                view,
+                blind,
+                now,
+            });
+            let Some(status) = status else { continue };
+            let Some(value) = differs(object.status.as_ref(), &status) else { continue };
+            let key: Key = (key.namespace.clone(), key.name.clone());
+            let subject = Subject::Account(key.clone());
+            if !self.published.may_write(&subject) {
+                continue;
+            }
+            self.published.under_way.insert(subject);
+            let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+            let happenings = transitions(&before, &status.conditions);
+            let api: Api<AwsAccount> = Api::namespaced(self.operator.client.clone(), &key.0);
+            let version = object.resource_version();
+            self.publishing.push(
+                async move {
+                    let answer = write(api, key.1.clone(), version, value).await.map(Box::new);
+                    Published::Account(key, answer, happenings)
+                }
+                .boxed_local(),
+            );
+        }
+        self.operator.metrics.accounts(&counts);
+    }
+
+    fn publish_baselines(&mut self, picture: &Picture, plan: &Plan) {
+        for (name, baseline) in &picture.baselines {
+            let Decoded::Good(object) = baseline else { continue };
+            let (total, ready) = self.users(picture, name);
+            let verdict = picture.resolved.baselines.get(name).map_or(Ok(()), |verdict| verdict.as_ref().copied());
+            let status = status::baseline(&BaselineInput {
+                object,
+                verdict,
+                plan,
+                observed: &self.observed,
+                total,
+                ready,
+                now: self.context.clock.now(),
+            });
+            let Some(value) = differs(object.status.as_ref(), &status) else { continue };
+            let key: Key = (String::new(), name.clone());
+            let subject = Subject::Baseline(key.clone());
+            if !self.published.may_write(&subject) {
+                continue;
+            }
+            self.published.under_way.insert(subject);
+            let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+            let happenings = transitions(&before, &status.conditions);
+            let api: Api<Baseline> = Api::all(self.operator.client.clone());
+            let version = object.resource_version();
+            self.publishing.push(
+                async move {
+                    let answer = write(api, key.1.clone(), version, value).await.map(Box::new);
+                    Published::Baseline(key, answer, happenings)
+                }
+                .boxed_local(),
+            );
+        }
+    }
+
+    /// How many objects use this Baseline, and how many of them are Ready.
+    fn users(&self, picture: &Picture, baseline: &str) -> (usize, usize) {
+        let default = self.operator.config.default_baseline.as_deref();
+        let users = picture.accounts.values().filter_map(|account| match account {
+            Decoded::Good(object) => {
+                let named = object.spec.baseline_ref.as_ref().map(|reference| reference.name.as_str());
+                (named.or(default) == Some(baseline)).then_some(object)
+            }
+            Decoded::Poison(_) => None,
+        });
+        users.fold((0, 0), |(total, ready), object| {
+            let conditions: &[Condition] = object.status.as_ref().map_or(&[], |status| &status.conditions);
+            (total + 1, ready + usize::from(was_ready(conditions, object.metadata.generation)))
+        })
+    }
+
+    /// The Organization is made by the operator, once.
+    fn publish_organization(&mut self, overall: Option<&Verdict>) {
+        let installation = &self.operator.config.installation;
+        let key: Key = (String::new(), installation.to_string());
+        let subject = Subject::Organization(key.clone());
+        if !self.published.may_write(&subject) {
+            return;
+        }
+        let api: Api<Organization> = Api::all(self.operator.client.clone());
+        let Some(object) = self.stores.read(|stores| stores.organizations.good(&key)) else {
+            self.published.under_way.insert(subject);
+            self.publishing.push(
+                async move {
+                    let made = Organization {
+                        metadata: kube::api::ObjectMeta { name: Some(key.1.clone()), ..Default::default() },
+                        ..Organization::default()
+                    };
+                    let answer = timed(api.create(&PostParams::default(), &made)).await.map(Box::new);
+                    Published::Organization(key, answer, Vec::new())
+                }
+                .boxed_local(),
+            );
+            return;
+        };
+        let status = status::organization(&OrganizationInput {
+            object: &object,
+            installation,
+            observed: &self.observed,
+            mark: &self.mark,
+            overall,
+            now: self.context.clock.now(),
+        });
+        let Some(value) = differs(object.status.as_ref(), &status) else { return };
+        self.published.under_way.insert(subject);
+        let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let happenings = transitions(&before, &status.conditions);
+        let version = object.resource_version();
+        self.publishing.push(
+            async move {
+                let answer = write(api, key.1.clone(), version, value).await.map(Box::new);
+                Published::Organization(key, answer, happenings)
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// A status is written, or not. Says whether to plan again.
+    pub(crate) fn has_published(&mut self, published: Published) -> bool {
+        match published {
+            Published::Event => return false,
+            Published::Account(key, answer, happenings) => {
+                let stores = self.stores.clone();
+                let keep = move |object: AwsAccount| stores.write(|stores| stores.accounts.overlay(object));
+                self.settled(Subject::Account(key), answer, happenings, keep);
+            }
+            Published::Baseline(key, answer, happenings) => {
+                let stores = self.stores.clone();
+                let keep = move |object: Baseline| stores.write(|stores| stores.baselines.overlay(object));
+                self.settled(Subject::Baseline(key), answer, happenings, keep);
+            }
+            Published::Organization(key, answer, happenings) => {
+                let stores = self.stores.clone();
+                let keep = move |object: Organization| stores.write(|stores| stores.organizations.overlay(object));
+                self.settled(Subject::Organization(key), answer, happenings, keep);
+            }
+        }
+        true
+    }
+
+    fn settled<K>(
+        &mut self,
+        subject: Subject,
+        answer: Result<Box<K>, JournalError>,
+        happenings: Vec<Happening>,
+        keep: impl Fn(K),
+    ) where
+        K: Resource<DynamicType = ()>,
+    {
+        self.published.under_way.remove(&subject);
+        self.operator.metrics.kubernetes_write();
+        match answer {
+            Ok(object) => {
+                self.published.resting.remove(&subject);
+                let about = object.object_ref(&());
+                for happening in happenings {
+                    self.say(about.clone(), happening);
+                }
+                keep(*object);
+            }
+            Err(error) => {
+                if !matches!(error, JournalError::Conflict | JournalError::Gone) {
+                    tracing::warn!(?subject, %error, "status could not be written");
+                }
+                self.published.failed(subject);
+            }
+        }
+    }
+
+    fn say(&mut self, about: ObjectReference, happening: Happening) {
+        tracing::info!(
+            kind = about.kind, namespace = about.namespace, name = about.name,
+            event = happening.reason, note = happening.note, "event"
+        );
+        let (client, id): (Client, u64) = (self.operator.client.clone(), self.random.next_u64());
+        let (now, host) = (self.context.clock.now(), self.term.identity.clone());
+        self.publishing.push(
+            async move {
+                publish(client, about, happening, id, now, host).await;
+                Published::Event
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// Tells of something on one AwsAccount that no condition shows.
+    pub(crate) fn tell(&mut self, key: &AccountKey, warning: bool, reason: Reason, note: &str) {
+        let key: Key = (key.namespace.clone(), key.name.clone());
+        if let Some(object) = self.stores.read(|stores| stores.accounts.good(&key)) {
+            let happening = Happening { warning, reason: reason.as_str().to_owned(), note: note.to_owned() };
+            self.say(object.object_ref(&()), happening);
+        }
+    }
+}

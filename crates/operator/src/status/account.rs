@@ -1,0 +1,196 @@
+//! The status of one AwsAccount.
+
+use super::{Conditions, Standing, Truth, was_ready, whole_second};
+use api::{
+    AccessStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, OrganizationalUnitStatus, OutputsStatus, TagsStatus,
+    conditions::{ACCEPTED, ACCESS_VERIFIED, PLACED, TAGGED, VENDED},
+};
+use desired::Rejection;
+use jiff::Timestamp;
+use model::{AccountFacts, AccountView, DesiredAccount, ParentId, Reason, Stage, Verdict};
+
+/// What the status is computed from.
+#[derive(Clone, Copy)]
+pub(crate) struct AccountInput<'a> {
+    pub(crate) object: &'a AwsAccount,
+    pub(crate) default_baseline: Option<&'a str>,
+    /// Why it was not accepted.
+    pub(crate) rejection: Option<&'a Rejection>,
+    /// What it asks for, if it was accepted.
+    pub(crate) desired: Option<&'a DesiredAccount>,
+    /// How it stands, if it was accepted.
+    pub(crate) view: Option<&'a AccountView>,
+    /// The organization has not been read by this process: what stands is not taken back.
+    pub(crate) blind: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// The status without what the journal writes; `None` to leave it as it is.
+pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
+    let prior = input.object.status.clone().unwrap_or_default();
+    let generation = input.object.metadata.generation;
+    if input.object.metadata.deletion_timestamp.is_some()
+        || (input.blind && input.rejection.is_none() && was_ready(&prior.conditions, generation))
+    {
+        return None;
+    }
+    let mut status = AwsAccountStatus { creation: None, ..prior.clone() };
+    status.observed_generation = generation;
+    let baseline = input.object.spec.baseline_ref.as_ref().map(|reference| reference.name.as_str());
+    status.baseline = baseline
+        .or(input.default_baseline)
+        .map(|name| BaselineStatusRef { name: Some(name.to_owned()) });
+    let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
+    if let Some(rejection) = input.rejection {
+        let Rejection { reason, message, waits } = rejection;
+        conditions.set(ACCEPTED, Truth::False, *reason, message);
+        conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
+        conditions.standing(&if *waits {
+            Standing::Waiting(*reason, message.clone())
+        } else {
+            Standing::Stalled(*reason, message.clone())
+        });
+        status.next_step = Some(message.clone());
+    } else {
+        let (view, desired) = (input.view?, input.desired?);
+        conditions.set(ACCEPTED, Truth::True, Reason::Accepted, "the spec is valid and allowed");
+        let known = view.account.as_ref();
+        let vended = known.map_or_else(String::new, |facts| format!("account {} exists", facts.id));
+        let placed = known.map_or_else(String::new, |facts| format!("the account is in {}", facts.path));
+        stage(&mut conditions, VENDED, &view.vended, Reason::AccountCreated, &vended);
+        stage(&mut conditions, PLACED, &view.placed, Reason::AccountMoved, &placed);
+        stage(&mut conditions, TAGGED, &view.tagged, Reason::TagsApplied, "the account carries its tags");
+        let proven = "the access role was used from inside the account";
+        stage(&mut conditions, ACCESS_VERIFIED, &view.access, Reason::AccessVerified, proven);
+        let standing = standing(&view.verdict);
+        conditions.standing(&standing);
+        status.next_step = match standing {
+            Standing::Ready(_) => None,
+            Standing::Working(_, message) | Standing::Waiting(_, message) | Standing::Stalled(_, message) => {
+                Some(message)
+            }
+        };
+        status.email = Some(known.map_or_else(|| desired.email.to_string(), |facts| facts.email.clone()));
+        status.account_name = Some(known.map_or_else(|| desired.account_name.to_string(), |facts| facts.name.clone()));
+        if let Some(facts) = known {
+            tell_facts(&mut status, facts);
+            tell_progress(&mut status, view, facts, &prior, input.now);
+        }
+        status.outputs = (view.verdict == Verdict::Ready)
+            .then_some(desired.outputs.as_ref())
+            .flatten()
+            .map(|outputs| OutputsStatus { config_map_name: Some(outputs.config_map.clone()) })
+            .or(prior.outputs);
+        if desired.outputs.is_none() {
+            status.outputs = None;
+        }
+    }
+    status.conditions = conditions.build();
+    Some(status)
+}
+
+fn stage(conditions: &mut Conditions<'_>, type_: &str, stage: &Stage, done: Reason, message: &str) {
+    match stage {
+        Stage::Done => conditions.set(type_, Truth::True, done, message),
+        Stage::Pending(reason, message) | Stage::Blocked(reason, message) => {
+            conditions.set(type_, Truth::False, *reason, message);
+        }
+        Stage::Unknown => conditions.set(type_, Truth::Unknown, Reason::Pending, "an earlier stage comes first"),
+    }
+}
+
+fn standing(verdict: &Verdict) -> Standing {
+    match verdict.clone() {
+        Verdict::Ready => Standing::Ready("the account is usable".into()),
+        Verdict::Working(reason, message) => Standing::Working(reason, message),
+        Verdict::Waiting(reason, message) => Standing::Waiting(reason, message),
+        Verdict::Refused(reason, message) => Standing::Stalled(reason, message),
+    }
+}
+
+fn tell_facts(status: &mut AwsAccountStatus, facts: &AccountFacts) {
+    status.account_id = Some(facts.id.to_string());
+    status.arn = Some(facts.arn.clone());
+    status.state = Some(facts.state.as_str().to_owned());
+    let id = match &facts.parent {
+        ParentId::Ou(id) => id.to_string(),
+        ParentId::Root(id) => id.to_string(),
+    };
+    let path = (!facts.path.is_empty()).then(|| facts.path.clone());
+    status.organizational_unit = Some(OrganizationalUnitStatus { id: Some(id), path });
+}
+
+fn tell_progress(
+    status: &mut AwsAccountStatus,
+    view: &AccountView,
+    facts: &AccountFacts,
+    prior: &AwsAccountStatus,
+    now: Timestamp,
+) {
+    // Which keys are ours is recorded when they are all written: a key is ours before it may be removed.
+    if view.tagged == Stage::Done {
+        let managed = facts.managed_tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        status.tags = Some(TagsStatus { managed, foreign_count: i64::try_from(facts.foreign_tags).ok() });
+    }
+    let same_role = prior.access.as_ref().filter(|access| access.role_arn.as_ref() == Some(&facts.role_arn));
+    status.access = match (&view.access, same_role) {
+        (Stage::Done, None) => {
+            Some(AccessStatus { role_arn: Some(facts.role_arn.clone()), verified_at: Some(whole_second(now)) })
+        }
+        (Stage::Blocked(..), _) => None,
+        (_, same) => same.cloned(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::conditions::{READY, RECONCILING, STALLED, WAITING};
+    use serde_json::json;
+
+    fn object() -> AwsAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "bulkhead.dev/v1alpha1", "kind": "AwsAccount",
+            "metadata": {"name": "heron-prod", "namespace": "wading", "generation": 3},
+            "spec": {"workload": "heron", "environment": "prod", "purpose": "p", "owner": {"team": "t", "contact": "t@e.co"}},
+        }))
+        .unwrap()
+    }
+    fn input<'a>(object: &'a AwsAccount, rejection: Option<&'a Rejection>) -> AccountInput<'a> {
+        AccountInput {
+            object,
+            default_baseline: Some("standard"),
+            rejection,
+            desired: None,
+            view: None,
+            blind: false,
+            now: Timestamp::from_second(1_767_225_600).unwrap(),
+        }
+    }
+    fn truth<'a>(status: &'a AwsAccountStatus, type_: &str) -> Option<&'a str> {
+        status.conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.as_str())
+    }
+
+    #[test]
+    fn a_rejection_stalls_and_one_that_may_pass_waits() {
+        let object = object();
+        let no = |waits| Rejection { reason: Reason::BaselineNotFound, message: "no Baseline".into(), waits };
+        let stalled = account(input(&object, Some(&no(false)))).unwrap();
+        assert_eq!((truth(&stalled, READY), truth(&stalled, STALLED)), (Some("False"), Some("True")));
+        assert_eq!(truth(&stalled, RECONCILING), None);
+        let waits = account(input(&object, Some(&no(true)))).unwrap();
+        assert_eq!((truth(&waits, RECONCILING), truth(&waits, WAITING)), (Some("True"), Some("True")));
+        assert_eq!(truth(&waits, STALLED), None);
+        assert_eq!(waits.observed_generation, Some(3));
+    }
+
+    #[test]
+    fn an_unchanged_world_gives_an_unchanged_status() {
+        let mut object = object();
+        let no = Rejection { reason: Reason::UnknownEnvironment, message: "no".into(), waits: false };
+        let first = account(input(&object, Some(&no))).unwrap();
+        object.status = Some(first.clone());
+        let later = AccountInput { now: Timestamp::from_second(1_767_229_999).unwrap(), ..input(&object, Some(&no)) };
+        assert_eq!(account(later).unwrap(), first);
+    }
+}

@@ -1,0 +1,215 @@
+//! What the watches have brought, sorted, with the answers to our own writes laid over it.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use api::{AwsAccount, Baseline, Organization};
+use kube::{Resource, ResourceExt, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use tokio::sync::Notify;
+
+/// Namespace (empty for cluster-scoped kinds) and name.
+pub(crate) type Key = (String, String);
+
+/// One object, or why it could not be decoded. An object that cannot be decoded keeps its name and its claim.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored<K> {
+    Good(Arc<K>),
+    Poison(String),
+}
+
+#[derive(Clone, Debug)]
+struct Entry<K> {
+    version: u64,
+    stored: Stored<K>,
+}
+
+/// One kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache<K> {
+    entries: BTreeMap<Key, Entry<K>>,
+    listing: Option<BTreeMap<Key, Entry<K>>>,
+    synced: bool,
+}
+
+impl<K> Default for Cache<K> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), listing: None, synced: false }
+    }
+}
+
+/// Resource versions of one resource can be compared as numbers (Kubernetes KEP-5504); anything else counts as oldest,
+/// so that the watch always wins.
+fn version(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+impl<K: Clone> Cache<K> {
+    /// Has a first list been completed?
+    pub(crate) fn synced(&self) -> bool {
+        self.synced
+    }
+    pub(crate) fn get(&self, key: &Key) -> Option<&Stored<K>> {
+        self.entries.get(key).map(|entry| &entry.stored)
+    }
+    pub(crate) fn good(&self, key: &Key) -> Option<Arc<K>> {
+        match self.get(key) {
+            Some(Stored::Good(object)) => Some(object.clone()),
+            _ => None,
+        }
+    }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Stored<K>)> {
+        self.entries.iter().map(|(key, entry)| (key, &entry.stored))
+    }
+
+    /// What a watch brought. Older news than what is known are passed over: the answer to our own write came first.
+    pub(crate) fn event(&mut self, event: Event<(Key, Option<String>, Stored<K>)>) {
+        match event {
+            Event::Init => self.listing = Some(BTreeMap::new()),
+            Event::InitApply((key, rv, stored)) => {
+                let fresh = Entry { version: version(rv.as_deref()), stored };
+                let newest = match self.entries.get(&key) {
+                    Some(known) if known.version > fresh.version => known.clone(),
+                    _ => fresh,
+                };
+                self.listing.get_or_insert_default().insert(key, newest);
+            }
+            Event::InitDone => {
+                self.entries = self.listing.take().unwrap_or_default();
+                self.synced = true;
+            }
+            Event::Apply((key, rv, stored)) => self.put(key, rv.as_deref(), stored),
+            Event::Delete((key, rv, _)) => {
+                let deleted = version(rv.as_deref());
+                if self.entries.get(&key).is_none_or(|known| known.version <= deleted) {
+                    self.entries.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, key: Key, rv: Option<&str>, stored: Stored<K>) {
+        let version = version(rv);
+        if self.entries.get(&key).is_none_or(|known| known.version <= version) {
+            self.entries.insert(key, Entry { version, stored });
+        }
+    }
+}
+
+impl<K: Resource + Clone> Cache<K> {
+    /// Lays the answer to one of our own writes over what the watch has brought so far.
+    pub(crate) fn overlay(&mut self, object: K) {
+        let key = key_of(&object);
+        let rv = object.resource_version();
+        self.put(key, rv.as_deref(), Stored::Good(Arc::new(object)));
+    }
+}
+
+pub(crate) fn key_of<K: Resource>(object: &K) -> Key {
+    (object.meta().namespace.clone().unwrap_or_default(), object.meta().name.clone().unwrap_or_default())
+}
+
+/// Every kind the operator watches.
+#[derive(Debug, Default)]
+pub(crate) struct Stores {
+    pub(crate) accounts: Cache<AwsAccount>,
+    pub(crate) baselines: Cache<Baseline>,
+    pub(crate) organizations: Cache<Organization>,
+    pub(crate) namespaces: Cache<PartialObjectMeta<Namespace>>,
+    pub(crate) config_maps: Cache<ConfigMap>,
+}
+
+impl Stores {
+    /// Kinds whose first list is still awaited, for people.
+    pub(crate) fn awaited(&self) -> Vec<&'static str> {
+        [
+            ("awsaccounts", self.accounts.synced()),
+            ("baselines", self.baselines.synced()),
+            ("organizations", self.organizations.synced()),
+            ("namespaces", self.namespaces.synced()),
+            ("configmaps", self.config_maps.synced()),
+        ]
+        .into_iter()
+        .filter_map(|(name, synced)| (!synced).then_some(name))
+        .collect()
+    }
+}
+
+/// The stores, shared on one thread, and a bell that rings when they change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedStores {
+    stores: Rc<RefCell<Stores>>,
+    changed: Rc<Notify>,
+}
+
+impl SharedStores {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Stores) -> T) -> T {
+        read(&self.stores.borrow())
+    }
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Stores)) {
+        write(&mut self.stores.borrow_mut());
+        self.changed.notify_one();
+    }
+    /// Resolves when something has changed since the last time.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// A guarded object from a watch, in the shape the cache takes.
+pub(crate) fn guarded<K: Resource>(guard: DeserializeGuard<K>) -> (Key, Option<String>, Stored<K>) {
+    match guard.0 {
+        Ok(object) => plain(object),
+        Err(invalid) => {
+            let meta = invalid.metadata;
+            let key = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+            (key, meta.resource_version, Stored::Poison(invalid.error))
+        }
+    }
+}
+
+/// An object from a watch, in the shape the cache takes.
+pub(crate) fn plain<K: Resource>(object: K) -> (Key, Option<String>, Stored<K>) {
+    (key_of(&object), object.meta().resource_version.clone(), Stored::Good(Arc::new(object)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(name: &str, rv: &str) -> ConfigMap {
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some(name.into());
+        map.metadata.namespace = Some("n".into());
+        map.metadata.resource_version = Some(rv.into());
+        map
+    }
+    fn rv(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
+        cache.good(&("n".into(), name.into())).and_then(|map| map.resource_version())
+    }
+
+    #[test]
+    fn the_answer_to_our_own_write_stays_until_the_watch_has_caught_up() {
+        let mut cache = Cache::default();
+        cache.event(Event::Init);
+        cache.event(Event::InitApply(plain(map("a", "5"))));
+        cache.event(Event::InitDone);
+        cache.overlay(map("a", "9"));
+        cache.event(Event::Apply(plain(map("a", "7"))));
+        assert_eq!(rv(&cache, "a").as_deref(), Some("9"));
+        cache.event(Event::Apply(plain(map("a", "10"))));
+        assert_eq!(rv(&cache, "a").as_deref(), Some("10"));
+        cache.event(Event::Delete(plain(map("a", "11"))));
+        assert_eq!(rv(&cache, "a"), None);
+    }
+
+    #[test]
+    fn a_new_list_replaces_what_it_does_not_name() {
+        let mut cache = Cache::default();
+        cache.event(Event::Apply(plain(map("gone", "1"))));
+        cache.event(Event::Init);
+        cache.event(Event::InitApply(plain(map("a", "5"))));
+        assert!(rv(&cache, "gone").is_some(), "until the list is complete the old picture holds");
+        cache.event(Event::InitDone);
+        assert!(rv(&cache, "gone").is_none());
+        assert!(cache.synced());
+    }
+}

@@ -1,0 +1,132 @@
+//! Seeded chance: one stream per kind of thing, so that drawing one more of a kind leaves all others as they were.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const DIGITS: &[u8] = b"0123456789";
+const HEX: &[u8] = b"0123456789abcdef";
+const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The streams of one world.
+pub(crate) struct Random {
+    pub(crate) account_ids: Stream,
+    pub(crate) unit_ids: Stream,
+    pub(crate) creation_ids: Stream,
+    pub(crate) request_ids: Stream,
+    pub(crate) sessions: Stream,
+    pub(crate) create_durations: Stream,
+    pub(crate) close_durations: Stream,
+    pub(crate) access_lags: Stream,
+    pub(crate) listing_lags: Stream,
+    pub(crate) latencies: Stream,
+}
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        let stream = |number| stream(seed, number);
+        Self {
+            account_ids: stream(1),
+            unit_ids: stream(2),
+            creation_ids: stream(3),
+            request_ids: stream(4),
+            sessions: stream(5),
+            create_durations: stream(6),
+            close_durations: stream(7),
+            access_lags: stream(8),
+            listing_lags: stream(9),
+            latencies: stream(10),
+        }
+    }
+
+    /// The stream that decides on empty pages; the pager keeps it.
+    pub(crate) fn empty_pages(seed: u64) -> Stream {
+        stream(seed, 11)
+    }
+}
+
+fn stream(seed: u64, number: u64) -> Stream {
+    // The golden ratio spreads neighbouring seeds; the generator's own seeding does the rest.
+    let spread = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Stream(StdRng::seed_from_u64(spread.wrapping_add(number)))
+}
+
+/// One seeded stream.
+pub(crate) struct Stream(StdRng);
+
+impl Stream {
+    /// Uniform in whole milliseconds, both ends included; the shortest when the range is empty.
+    pub(crate) fn duration(&mut self, (shortest, longest): (Duration, Duration)) -> Duration {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (from, to) = (milliseconds(shortest), milliseconds(longest));
+        if to <= from {
+            return shortest;
+        }
+        Duration::from_millis(self.0.random_range(from..=to))
+    }
+
+    pub(crate) fn percent(&mut self, percent: u8) -> bool {
+        self.0.random_range(0..100) < percent
+    }
+
+    /// 12 digits; one in ten begins with a zero, as AWS allows.
+    pub(crate) fn account_id(&mut self) -> String {
+        self.text(DIGITS, 12)
+    }
+
+    /// Lowercase letters and digits, as OU and request ids have.
+    pub(crate) fn lower(&mut self, length: usize) -> String {
+        self.text(LOWER, length)
+    }
+
+    /// Uppercase letters and digits, as access key ids and role ids have after their prefix.
+    pub(crate) fn upper(&mut self, length: usize) -> String {
+        self.text(UPPER, length)
+    }
+
+    pub(crate) fn secret(&mut self, length: usize) -> String {
+        self.text(SECRET, length)
+    }
+
+    /// The shape of AWS's request ids.
+    pub(crate) fn uuid(&mut self) -> String {
+        let parts = [8, 4, 4, 4, 12].map(|length| self.text(HEX, length));
+        parts.join("-")
+    }
+
+    fn text(&mut self, alphabet: &[u8], length: usize) -> String {
+        let mut draw = || {
+            let index = self.0.random_range(0..alphabet.len());
+            char::from(alphabet.get(index).copied().unwrap_or(b'0'))
+        };
+        (0..length).map(|_| draw()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_do_not_disturb_each_other() {
+        let (mut quiet, mut busy) = (Random::new(7), Random::new(7));
+        for _ in 0..10 {
+            busy.latencies.percent(50);
+        }
+        assert_eq!(quiet.account_ids.account_id(), busy.account_ids.account_id());
+        assert_ne!(Random::new(7).unit_ids.lower(8), Random::new(8).unit_ids.lower(8));
+    }
+
+    #[test]
+    fn durations_stay_in_their_range() {
+        let mut stream = Random::new(1).create_durations;
+        let range = (Duration::from_millis(5), Duration::from_millis(7));
+        for _ in 0..100 {
+            let drawn = stream.duration(range);
+            assert!(range.0 <= drawn && drawn <= range.1, "{drawn:?}");
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! CreateAccount exactly once.
+//!
+//! AWS gives the call no idempotency token, so: the finalizer, then an intent with frozen values, then a look at AWS that
+//! began after the intent was stored, then one call, then AWS's answer is stored, then polling. Whatever is unknown leads
+//! back to the look; a token is used for one call only.
+
+use crate::planning::Planning;
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount, JournalEntry,
+    Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
+};
+use sha2::{Digest, Sha256};
+
+/// A FailureReason is asked about again after this long.
+const HEARTBEAT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Where the last creation attempt of an object stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// There was none.
+    None,
+    /// The intent is stored by this process and nothing was sent; `looked`: the look before the call is complete.
+    Fresh { looked: bool, look_after: u64 },
+    /// The call is under way.
+    Sending,
+    /// AWS refused the call.
+    Refused,
+    /// AWS is at it, or has to be asked.
+    InProgress,
+    /// There is an account.
+    Succeeded(AccountId),
+    /// There is none.
+    Failed { reason: String, since: Timestamp },
+    /// The call may or may not have had its effect. `over`: nothing was found although AWS had time to show it.
+    Unknown { until: Timestamp, over: bool },
+}
+
+fn request_of(planning: &Planning<'_>, creation: &Creation) -> Option<CreateRequestId> {
+    creation.request_id.clone().or_else(|| match planning.input.attempts.get(&creation.token) {
+        Some(Attempt::Accepted(id)) => Some(id.clone()),
+        _ => None,
+    })
+}
+
+fn standing(planning: &Planning<'_>, entry: &JournalEntry) -> Standing {
+    let Some(creation) = &entry.creation else { return Standing::None };
+    let observed = planning.input.observed;
+    if let Some(id) = request_of(planning, creation) {
+        return match observed.creations.get(&id).map(|record| &record.state) {
+            None | Some(CreationState::InProgress) => Standing::InProgress,
+            Some(CreationState::Succeeded(account)) => Standing::Succeeded(account.clone()),
+            Some(CreationState::Failed(reason)) => {
+                let since = observed.settled.get(&id).copied().unwrap_or(planning.input.now);
+                Standing::Failed { reason: reason.clone(), since }
+            }
+            // The retention of these records is not documented: an unknown one proves nothing.
+            Some(CreationState::Unknown) => unknown(planning, creation),
+        };
+    }
+    match planning.input.attempts.get(&creation.token) {
+        Some(Attempt::Fresh { look }) => {
+            let looked = observed.look.is_some_and(|(done, _)| done >= *look);
+            Standing::Fresh { looked, look_after: *look }
+        }
+        Some(Attempt::Sending) => Standing::Sending,
+        Some(Attempt::Refused) => Standing::Refused,
+        Some(Attempt::Unknown | Attempt::Accepted(_)) | None => unknown(planning, creation),
+    }
+}
+
+fn unknown(planning: &Planning<'_>, creation: &Creation) -> Standing {
+    let grace = planning.input.limits.creation_grace;
+    let until = creation.started_at.checked_add(grace).unwrap_or(Timestamp::MAX);
+    let looked = planning.input.observed.look.is_some_and(|(_, began)| began >= until);
+    Standing::Unknown { until, over: looked && planning.input.now >= until }
+}
+
+/// What rests after a refused call: named by what was asked for, so that other values are tried at once.
+fn call_id(key: &AccountKey, email: &str, name: &str) -> StepId {
+    StepId(format!("create/{key}/{}/{name}", email.to_ascii_lowercase()))
+}
+
+/// An object without a visible account of its own: asks AWS for one, or waits for the answer.
+pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
+    match standing(planning, entry) {
+        Standing::None => begin(planning, desired, entry, 1),
+        Standing::Fresh { looked, look_after } => send(planning, desired, entry, looked, look_after),
+        Standing::Sending => {
+            planning.unsettled += 1;
+            pending(Reason::CreationInProgress, "asking AWS for the account")
+        }
+        Standing::Refused => {
+            let id = call_id(&desired.key, desired.email.as_str(), desired.account_name.as_str());
+            let (stage, rests) = planning.resting(&id, Reason::CreationQueued, "trying again".into());
+            if rests { stage } else { keep_blocked(stage, begin_next(planning, desired, entry)) }
+        }
+        Standing::InProgress => {
+            planning.unsettled += 1;
+            record_request(planning, desired, entry);
+            pending(Reason::CreationInProgress, "AWS is creating the account")
+        }
+        Standing::Succeeded(account) => {
+            planning.unsettled += 1;
+            record_request(planning, desired, entry);
+            planning.read(Read::Account(account.clone()));
+            Stage::Pending(Reason::AccountNotVisible, format!("account {account} is created; waiting for AWS to show it"))
+        }
+        Standing::Failed { reason, since } => failed(planning, desired, entry, &reason, since),
+        Standing::Unknown { until, over } => look_again(planning, desired, entry, until, over),
+    }
+}
+
+fn pending(reason: Reason, message: &str) -> Stage {
+    Stage::Pending(reason, message.to_owned())
+}
+
+/// While something that was refused for good is tried again, it keeps saying so.
+fn keep_blocked(before: Stage, now: Stage) -> Stage {
+    if matches!(before, Stage::Blocked(..)) { before } else { now }
+}
+
+fn begin_next(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
+    let attempt = entry.creation.as_ref().map_or(0, |creation| creation.attempt) + 1;
+    begin(planning, desired, entry, attempt)
+}
+
+/// Finalizer first, then the intent, when there is room.
+fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry, attempt: i64) -> Stage {
+    if desired.suspend {
+        return pending(Reason::Suspended, "spec.suspend is true: no account is created");
+    }
+    if planning.unsettled >= planning.input.limits.creation_window {
+        return pending(Reason::CreationQueued, "waiting for other accounts: AWS creates five at a time");
+    }
+    planning.unsettled += 1;
+    let key = &desired.key;
+    let message = "preparing to ask AWS for the account";
+    if !entry.held {
+        return planning.step(Some(key), format!("hold/{key}"), Action::Hold, Reason::LookingFirst, message.into());
+    }
+    let Some(token) = token(planning, desired, attempt) else {
+        return Stage::Blocked(Reason::InternalError, "no creation token could be made".into());
+    };
+    let creation = Creation {
+        token,
+        attempt,
+        started_at: planning.input.now,
+        epoch: planning.input.epoch,
+        email: desired.email.clone(),
+        account_name: desired.account_name.clone(),
+        role_name: desired.role_name.clone(),
+        request_id: None,
+    };
+    let id = format!("intend/{key}/{attempt}");
+    planning.step(Some(key), id, Action::Intend(creation), Reason::LookingFirst, message.into())
+}
+
+/// Unlike any other token: the nonce is a secret of this term, the claim and the attempt are in it once.
+fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Option<Token> {
+    let material = format!("{}|{}|{}|{attempt}", planning.input.nonce, planning.input.epoch, desired.claim);
+    let digest = Sha256::digest(material.as_bytes());
+    // 12 of 32 bytes are unique enough and keep the tag short.
+    let number = digest.iter().take(12).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    Token::parse(&format!("{number:024x}")).ok()
+}
+
+/// The intent is stored: look, then call once.
+fn send(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    looked: bool,
+    look_after: u64,
+) -> Stage {
+    planning.unsettled += 1;
+    let Some(creation) = entry.creation.clone() else { return Stage::Unknown };
+    if desired.suspend {
+        return pending(Reason::Suspended, "spec.suspend is true: no account is created");
+    }
+    if !looked {
+        let seen = planning.input.observed.look.map_or(0, |(done, _)| done);
+        if seen < look_after {
+            planning.read(Read::Look);
+        }
+        return pending(Reason::LookingFirst, "looking whether the account exists before asking for it");
+    }
+    if planning.index.stray_names.contains(creation.account_name.as_str()) {
+        planning.read(Read::Look);
+        return stray(&creation);
+    }
+    if planning.sending >= planning.input.limits.creations_in_flight {
+        return pending(Reason::CreationQueued, "waiting for other accounts: AWS creates five at a time");
+    }
+    planning.sending += 1;
+    let mut tags = desired.tags.clone();
+    if let (Ok(key), Ok(value)) =
+        (TagKey::parse(tag_keys::CREATION_TOKEN), TagValue::parse(creation.token.as_str()))
+    {
+        tags.insert(key, value);
+    }
+    let id = call_id(&desired.key, creation.email.as_str(), creation.account_name.as_str());
+    let Creation { token, email, account_name, role_name, .. } = creation;
+    let action = Action::CreateAccount { token, email, account_name, role_name, tags };
+    let message = "asking AWS for the account".to_owned();
+    planning.step(Some(&desired.key), id.0, action, Reason::CreationInProgress, message)
+}
+
+fn stray(creation: &Creation) -> Stage {
+    let message = format!(
+        "a request for an account named {:?} that no object knows is in progress; it may be an earlier one of this object",
+        creation.account_name.as_str()
+    );
+    Stage::Pending(Reason::CreationNameInFlight, message)
+}
+
+fn record_request(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) {
+    let Some(creation) = entry.creation.as_ref().filter(|creation| creation.request_id.is_none()) else { return };
+    let Some(request_id) = request_of(planning, creation) else { return };
+    let id = format!("record/{}/{}", desired.key, creation.token);
+    let action = Action::RecordRequest { token: creation.token.clone(), request_id };
+    planning.step(Some(&desired.key), id, action, Reason::CreationInProgress, "storing AWS's answer".into());
+}
+
+/// The outcome is unknown: it may show up in the listing or among the requests in progress; only when AWS had the time
+/// to show it and did not is there another attempt.
+fn look_again(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    until: Timestamp,
+    over: bool,
+) -> Stage {
+    if let Some(creation) = &entry.creation
+        && planning.index.stray_names.contains(creation.account_name.as_str())
+    {
+        planning.unsettled += 1;
+        look_every_poll(planning);
+        return stray(creation);
+    }
+    if over {
+        return begin_next(planning, desired, entry);
+    }
+    planning.unsettled += 1;
+    if planning.input.now >= until {
+        planning.read(Read::Look);
+    } else {
+        planning.plan.wake_at(until);
+        look_every_poll(planning);
+    }
+    pending(
+        Reason::CreationOutcomeUnknown,
+        "the outcome of an earlier request is unknown; looking for its account before asking again",
+    )
+}
+
+/// Looks again at the pace of the poll for the first minutes: an effect shows up soon or not at all.
+fn look_every_poll(planning: &mut Planning<'_>) {
+    let period = planning.input.limits.poll * 6;
+    let next = planning.input.observed.look.and_then(|(_, began)| began.checked_add(period).ok());
+    match next {
+        Some(next) if next > planning.input.now => planning.plan.wake_at(next),
+        _ => planning.read(Read::Look),
+    }
+}
+
+/// What AWS's FailureReason means (AWS Organizations API, CreateAccountStatus).
+fn failed(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    failure: &str,
+    since: Timestamp,
+) -> Stage {
+    let Some(creation) = &entry.creation else { return Stage::Unknown };
+    let same = creation.email.folded() == desired.email.folded()
+        && creation.account_name == desired.account_name
+        && creation.role_name == desired.role_name;
+    let question = matches!(failure, "EMAIL_ALREADY_EXISTS" | "CONCURRENT_ACCOUNT_MODIFICATION");
+    if question && planning.input.observed.look.is_none_or(|(_, began)| began < since) {
+        // Never an answer by itself: an earlier attempt of ours may have had its effect.
+        planning.read(Read::Look);
+        return pending(Reason::CreationOutcomeUnknown, "AWS says the email is in use; looking whether by this object's own account");
+    }
+    if !same {
+        return begin_next(planning, desired, entry);
+    }
+    let again = |patience: SignedDuration| since.checked_add(patience).unwrap_or(Timestamp::MAX);
+    let (stage, again) = match failure {
+        "EMAIL_ALREADY_EXISTS" => {
+            let message = format!(
+                "AWS says that the email {} is already used by an AWS account, in this organization or outside it; choose another name or email",
+                creation.email
+            );
+            (Stage::Blocked(Reason::EmailInUse, message), Timestamp::MAX)
+        }
+        "CONCURRENT_ACCOUNT_MODIFICATION" => {
+            let message = "AWS is still working on an earlier request for this account; looking again, then trying again";
+            (pending(Reason::CreationOutcomeUnknown, message), again(planning.input.limits.creation_grace))
+        }
+        "INTERNAL_FAILURE" => {
+            let message = "AWS reported an internal failure while creating the account; trying again";
+            let attempts = u32::try_from(creation.attempt.clamp(1, 6)).unwrap_or(6);
+            (pending(Reason::AwsUnavailable, message), again(SignedDuration::from_secs(30) * (1 << (attempts - 1))))
+        }
+        "ACCOUNT_LIMIT_EXCEEDED" => {
+            let message = "AWS's quota of accounts in this organization is used up; ask AWS to raise it (Service Quotas, L-E619E033). Bulkhead tries again every hour";
+            (Stage::Blocked(Reason::AccountLimitExceeded, message.into()), again(HEARTBEAT))
+        }
+        "INVALID_EMAIL" => {
+            let message = format!("AWS refuses the email {}", creation.email);
+            (Stage::Blocked(Reason::InvalidEmail, message), Timestamp::MAX)
+        }
+        "MISSING_BUSINESS_VALIDATION" | "FAILED_BUSINESS_VALIDATION" | "PENDING_BUSINESS_VALIDATION"
+        | "UNKNOWN_BUSINESS_VALIDATION" | "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
+        | "MISSING_PAYMENT_INSTRUMENT" | "INVALID_PAYMENT_INSTRUMENT" | "INVALID_ADDRESS" => {
+            let message = format!("AWS refuses to create accounts until the organization's data is in order: {failure}. Bulkhead tries again every hour");
+            (Stage::Blocked(Reason::BusinessValidationFailed, message), again(HEARTBEAT))
+        }
+        other => {
+            let message = format!("AWS could not create the account: {other}. Bulkhead tries again every hour");
+            (Stage::Blocked(Reason::CreationFailed, message), again(HEARTBEAT))
+        }
+    };
+    if again <= planning.input.now {
+        return keep_blocked(stage, begin_next(planning, desired, entry));
+    }
+    if again < Timestamp::MAX {
+        planning.plan.wake_at(again);
+    }
+    stage
+}
+
+/// An object on its way out: nothing is begun, what is under way is settled, then the finalizer goes. Retain is the
+/// rule: no AWS call.
+pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
+    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held).cloned() else { return };
+    let claim = planning.input.desired.leaving.get(key).map(|claim| claim.as_str().to_owned());
+    let visible = claim.is_some_and(|claim| planning.index.by_claim.contains_key(&claim));
+    let settled = entry.account_id.is_some()
+        || visible
+        || match standing(planning, &entry) {
+            Standing::None
+            | Standing::Fresh { .. }
+            | Standing::Refused
+            | Standing::Succeeded(_)
+            | Standing::Failed { .. } => true,
+            Standing::Sending | Standing::InProgress => false,
+            Standing::Unknown { until, over } => {
+                let stray = entry
+                    .creation
+                    .as_ref()
+                    .is_some_and(|creation| planning.index.stray_names.contains(creation.account_name.as_str()));
+                if !over || stray {
+                    if planning.input.now >= until {
+                        look_every_poll(planning);
+                    } else {
+                        planning.plan.wake_at(until);
+                    }
+                }
+                over && !stray
+            }
+        };
+    if settled {
+        release(planning, key);
+    } else {
+        planning.unsettled += 1;
+    }
+}
+
+/// Removes the finalizer.
+pub(crate) fn release(planning: &mut Planning<'_>, key: &AccountKey) {
+    let message = "no creation is unsettled".to_owned();
+    planning.step(Some(key), format!("release/{key}"), Action::Release, Reason::Done, message);
+}

@@ -1,0 +1,68 @@
+//! Stages 4 (plan) and 5 (check). Pure: no client, no clock, no random number.
+//!
+//! [`plan`] compares what is desired with what was observed and remembered, and says what to do now, what to look at,
+//! and where each account stands. It is made anew after every change, so it holds only what can be done at this moment.
+//! [`check`] states the rules that no plan may break, once, apart from the code that plans.
+
+mod account;
+mod check;
+mod creation;
+mod identity;
+mod index;
+mod placement;
+mod planning;
+mod refresh;
+#[cfg(test)]
+mod tests;
+
+pub use check::check;
+
+use jiff::Timestamp;
+use model::{Attempt, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token};
+use planning::Planning;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the objects ask for.
+    pub desired: &'a DesiredOrg,
+    /// The organization as last seen.
+    pub observed: &'a ObservedOrg,
+    /// What Kubernetes remembers.
+    pub journal: &'a Journal,
+    /// What this process knows of creation attempts.
+    pub attempts: &'a BTreeMap<Token, Attempt>,
+    /// Steps and reads that failed and rest.
+    pub held: &'a BTreeMap<StepId, Hold>,
+    /// Steps under way.
+    pub in_flight: &'a BTreeSet<StepId>,
+    /// The installation mark.
+    pub mark: &'a Mark,
+    /// Limits to keep.
+    pub limits: &'a Limits,
+    /// The leadership term the plan is made in.
+    pub epoch: i64,
+    /// A secret of this term: makes the tokens of its intents unlike anybody else's.
+    pub nonce: &'a str,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Plans. Total and deterministic: the same input gives the same plan.
+pub fn plan(input: Input<'_>) -> Plan {
+    let mut planning = Planning::new(input);
+    refresh::mark(&mut planning);
+    refresh::organization(&mut planning);
+    for key in input.desired.leaving.keys() {
+        creation::leave(&mut planning, key);
+    }
+    // The older object goes first: a queue for the few places AWS has for creations.
+    let mut accounts: Vec<_> = input.desired.accounts.values().collect();
+    accounts.sort_by_key(|account| (account.created, &account.key));
+    for account in accounts {
+        account::plan(&mut planning, account);
+    }
+    refresh::creations(&mut planning);
+    planning.finish()
+}

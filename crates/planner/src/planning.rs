@@ -1,0 +1,152 @@
+//! A plan in the making: what may be done at all, and the one way to propose a step.
+
+use crate::{Input, index::Index};
+use model::{
+    AccountKey, Action, HoldKind, MarkVerdict, Mode, Plan, Read, Reason, Stage, Step, StepId, Verdict,
+};
+use std::collections::BTreeSet;
+
+/// A plan in the making.
+pub(crate) struct Planning<'a> {
+    pub(crate) input: Input<'a>,
+    pub(crate) index: Index,
+    pub(crate) plan: Plan,
+    /// Why AWS may not be changed now.
+    pub(crate) closed: Option<(Reason, String)>,
+    /// Why nothing can be said of any account: its verdict is this.
+    pub(crate) overall: Option<Verdict>,
+    proposed: BTreeSet<StepId>,
+    /// Creation intents that are unsettled, this plan's included.
+    pub(crate) unsettled: usize,
+    /// Creations that AWS is at or will be by this plan.
+    pub(crate) sending: usize,
+}
+
+/// How urgent a step is: repairs before moves, moves before creations (design 4.3).
+const fn urgency(action: &Action) -> u8 {
+    match action {
+        Action::WriteMark { .. } => 0,
+        Action::RecordRequest { .. } => 1,
+        Action::Hold | Action::Release | Action::Intend(_) | Action::ApplyOutputs { .. } => 2,
+        Action::TagAccount { .. } | Action::UntagAccount { .. } => 3,
+        Action::CreateOrganizationalUnit { .. } | Action::MoveAccount { .. } => 4,
+        Action::VerifyAccess { .. } => 5,
+        Action::CreateAccount { .. } => 6,
+    }
+}
+
+impl<'a> Planning<'a> {
+    pub(crate) fn new(input: Input<'a>) -> Self {
+        let index = Index::new(&input);
+        let (closed, overall) = permission(&input);
+        let sending = index.in_flight;
+        Self {
+            input,
+            index,
+            plan: Plan::default(),
+            closed,
+            overall,
+            proposed: BTreeSet::new(),
+            unsettled: 0,
+            sending,
+        }
+    }
+
+    pub(crate) fn read(&mut self, read: Read) {
+        self.plan.reads.insert(read);
+    }
+
+    /// Proposes a step, unless it is under way, rests after a failure, or AWS may not be changed now. The stage says
+    /// which; a step that failed for good keeps saying so while it is tried again, so that status does not flap.
+    pub(crate) fn step(
+        &mut self,
+        key: Option<&AccountKey>,
+        id: String,
+        action: Action,
+        reason: Reason,
+        message: String,
+    ) -> Stage {
+        let id = StepId(id);
+        let (stage, rests) = self.resting(&id, reason, message);
+        if rests || self.input.in_flight.contains(&id) {
+            return stage;
+        }
+        // What Kubernetes remembers is written only when AWS could be acted on: an intent or an answer to one.
+        let prepares = matches!(action, Action::Hold | Action::Intend(_) | Action::VerifyAccess { .. });
+        let is_mark = matches!(action, Action::WriteMark { .. });
+        if (prepares || action.mutates_aws())
+            && !is_mark
+            && let Some((reason, message)) = &self.closed
+        {
+            return Stage::Pending(*reason, message.clone());
+        }
+        if self.proposed.insert(id.clone()) {
+            self.plan.steps.push(Step { id, key: key.cloned(), action, reason });
+        }
+        stage
+    }
+
+    /// The stage of a step by its hold, and whether it still rests.
+    pub(crate) fn resting(&mut self, id: &StepId, reason: Reason, message: String) -> (Stage, bool) {
+        let Some(hold) = self.input.held.get(id) else { return (Stage::Pending(reason, message), false) };
+        let rests = hold.until > self.input.now;
+        if rests {
+            self.plan.wake_at(hold.until);
+        }
+        let stage = match hold.kind {
+            HoldKind::Stalled => Stage::Blocked(hold.reason, hold.message.clone()),
+            // One failure is not worth a word: most are over at the next try.
+            HoldKind::Retry if hold.failures < 2 => Stage::Pending(reason, message),
+            HoldKind::Retry | HoldKind::Wait => Stage::Pending(hold.reason, hold.message.clone()),
+        };
+        (stage, rests)
+    }
+
+    pub(crate) fn finish(mut self) -> Plan {
+        self.plan.overall = self.overall;
+        self.plan.steps.sort_by_key(|step| urgency(&step.action));
+        self.plan
+    }
+}
+
+/// May AWS be changed, and can anything be said of the accounts?
+fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) {
+    let verdict = input.mark.verdict(input.now);
+    if let MarkVerdict::Claimed { by } = &verdict {
+        let message = format!(
+            "the organization is governed by {by:?}, not by {:?}; start one operator with --take-over={by} to take it over",
+            input.mark.own
+        );
+        let refused = Verdict::Refused(Reason::OrganizationClaimed, message.clone());
+        return (Some((Reason::OrganizationClaimed, message)), Some(refused));
+    }
+    if input.observed.full.is_none() || input.mark.last_read.is_none() {
+        let failed = [crate::refresh::FULL, crate::refresh::MARK]
+            .into_iter()
+            .find_map(|read| input.held.get(&StepId(read.to_owned())));
+        let verdict = match failed {
+            Some(hold) if hold.kind == HoldKind::Stalled => Verdict::Refused(hold.reason, hold.message.clone()),
+            Some(hold) => Verdict::Waiting(hold.reason, hold.message.clone()),
+            None => Verdict::Working(Reason::Observing, "reading the organization for the first time".into()),
+        };
+        let closed = (verdict.reason(), "the organization has not been read yet".to_owned());
+        return (Some(closed), Some(verdict));
+    }
+    if input.limits.mode == Mode::Observe {
+        let message = "mode is Observe: Bulkhead plans and reports, and changes nothing";
+        let waiting = Verdict::Waiting(Reason::ObserveOnly, message.into());
+        return (Some((Reason::ObserveOnly, message.into())), Some(waiting));
+    }
+    let closed = match verdict {
+        MarkVerdict::Ours => None,
+        MarkVerdict::Unknown => Some((
+            Reason::AwsUnavailable,
+            "the installation mark on the organization's root could not be read again in time".into(),
+        )),
+        MarkVerdict::Write | MarkVerdict::Settling | MarkVerdict::Claimed { .. } => Some((
+            Reason::InstallationMarkSettling,
+            "the installation mark was just written to the organization's root; waiting to see that it stays".into(),
+        )),
+    };
+    (closed, None)
+}

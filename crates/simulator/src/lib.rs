@@ -1,0 +1,15 @@
+//! The whole operator, unchanged, against kubesim and orgsim in virtual time.
+//!
+//! [`World`] wires the parts: the real kube client on an in-memory Kubernetes API, the real AWS SDK on a simulated
+//! organization, one paused clock for all. Hours pass in milliseconds, and a seed reproduces a run. [`simulate`] runs
+//! manifests in a world until everything is Ready, for the command of the same name.
+
+mod manifest;
+mod report;
+mod run;
+mod world;
+
+pub use manifest::{Manifest, ManifestError, load};
+pub use report::{AwsReport, ObjectReport, Report};
+pub use run::{Entry, Scenario, SimulateError, simulate};
+pub use world::{VirtualClock, World, WorldError};

@@ -1,0 +1,117 @@
+//! What a simulation came to.
+
+use crate::world::World;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The end of a simulation, as one document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Baselines and AwsAccounts, sorted.
+    pub objects: Vec<ObjectReport>,
+    /// What happened at AWS.
+    pub aws: AwsReport,
+    /// Virtual seconds until everything was Ready, or until the end.
+    pub virtual_seconds: f64,
+}
+
+/// One object at the end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectReport {
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Is its Ready condition True?
+    pub ready: bool,
+    /// Reason of its Ready condition.
+    pub reason: Option<String>,
+    /// Message of its Ready condition.
+    pub message: Option<String>,
+    /// The environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The AWS account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// Path of the organizational unit it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizational_unit: Option<String>,
+    /// Email of its root user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When it was made, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+}
+
+/// What happened at AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsReport {
+    /// Calls by operation.
+    pub calls: BTreeMap<String, u64>,
+    /// Calls that AWS refused or that failed, by operation and error.
+    pub refused: BTreeMap<String, u64>,
+    /// Member accounts there are; the management account is not counted.
+    pub accounts: usize,
+}
+
+impl Report {
+    /// The world as it is.
+    pub fn of(world: &World) -> Self {
+        let objects = ["baselines", "awsaccounts"]
+            .into_iter()
+            .flat_map(|plural| world.kubernetes.objects(api::GROUP, plural))
+            .map(|object| ObjectReport::of(&object))
+            .collect();
+        let mut calls = BTreeMap::new();
+        let mut refused = BTreeMap::new();
+        for call in world.organization.calls() {
+            *calls.entry(call.operation.clone()).or_default() += 1;
+            if call.outcome != "OK" {
+                *refused.entry(format!("{}: {}", call.operation, call.outcome)).or_default() += 1;
+            }
+        }
+        let management = world.organization.management_account_id();
+        let accounts = world.organization.state().accounts.iter().filter(|a| a.id != management).count();
+        let virtual_seconds = world.clock.elapsed().as_secs_f64();
+        Self { objects, aws: AwsReport { calls, refused, accounts }, virtual_seconds }
+    }
+
+    /// Is every object Ready?
+    pub fn all_ready(&self) -> bool {
+        self.objects.iter().all(|object| object.ready)
+    }
+}
+
+impl ObjectReport {
+    fn of(object: &Value) -> Self {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let ready = object["status"]["conditions"]
+            .as_array()
+            .and_then(|conditions| conditions.iter().find(|condition| condition["type"] == "Ready"));
+        let of_ready = |field: &str| ready.and_then(|ready| ready[field].as_str()).map(str::to_owned);
+        let generation = &object["metadata"]["generation"];
+        Self {
+            kind: text("/kind").unwrap_or_default(),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name").unwrap_or_default(),
+            ready: of_ready("status").as_deref() == Some("True")
+                && ready.is_some_and(|ready| ready["observedGeneration"] == *generation),
+            reason: of_ready("reason"),
+            message: of_ready("message"),
+            environment: text("/spec/environment"),
+            account_id: text("/status/accountId"),
+            organizational_unit: text("/status/organizationalUnit/path"),
+            email: text("/status/email"),
+            created: text("/metadata/creationTimestamp"),
+        }
+    }
+}
