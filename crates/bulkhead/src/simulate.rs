@@ -53,11 +53,14 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
-    if args.output == Output::Table {
-        println!("{}", line("TIME", "OBJECT", "REASON", "WHAT HAPPENED"));
-    }
+    let mut titled = false;
     let tell = |entry: &Entry| match args.output {
-        Output::Table => bar.suspend(|| println!("{}", timeline(entry))),
+        Output::Table => bar.suspend(|| {
+            if !std::mem::replace(&mut titled, true) {
+                println!("{}", line("TIME", "OBJECT", "REASON", "WHAT HAPPENED"));
+            }
+            println!("{}", timeline(entry));
+        }),
         Output::Events => bar.suspend(|| println!("{}", serde_json::to_string(entry).unwrap_or_default())),
         Output::Json => {}
     };

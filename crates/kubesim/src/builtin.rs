@@ -24,8 +24,11 @@ pub(crate) fn normalise(resource: &Resource, object: &mut Value) -> Result<(), F
             continue;
         };
         let text = time.as_str().unwrap_or_default();
-        let parsed: Timestamp = text.parse().map_err(|error| {
-            Failure::bad_request(format!("{0} in version \"v1\" cannot be handled as a {0}: {error}", resource.kind))
+        let parsed = micro_time(text).ok_or_else(|| {
+            Failure::bad_request(format!(
+                "{0} in version \"v1\" cannot be handled as a {0}: parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\"",
+                resource.kind
+            ))
         })?;
         *time = json!(parsed.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
     }
@@ -42,6 +45,13 @@ pub(crate) fn normalise(resource: &Resource, object: &mut Value) -> Result<(), F
         }
     }
     Ok(())
+}
+
+/// `metav1.MicroTime` takes exactly six digits of a second.
+fn micro_time(text: &str) -> Option<Timestamp> {
+    let fraction = text.split_once('.')?.1;
+    let digits = fraction.chars().take_while(char::is_ascii_digit).count();
+    text.parse().ok().filter(|_| digits == 6)
 }
 
 /// What the strategy of a kind sets on create.
@@ -118,8 +128,8 @@ fn event(new: &Value, old: Option<&Value>) -> Vec<Cause> {
         return causes;
     }
     let regarding = new["regarding"]["namespace"].as_str().unwrap_or_default();
-    let expected = if regarding.is_empty() { "default" } else { regarding };
-    if expected != meta(new, "namespace") {
+    // Events about cluster-scoped objects live in one of two namespaces; about others, anywhere.
+    if regarding.is_empty() && !matches!(meta(new, "namespace"), "default" | "kube-system") {
         causes.push(Cause::invalid("involvedObject.namespace", &json!(regarding), "does not match event.namespace"));
     }
     for name in ["eventTime", "reportingController", "reportingInstance", "action", "reason"] {

@@ -51,7 +51,10 @@ impl Cause {
     }
 
     fn to_json(&self) -> Value {
-        let mut cause = json!({"reason": self.reason, "message": self.message});
+        let mut cause = json!({"message": self.message});
+        if !self.reason.is_empty() {
+            cause["reason"] = json!(self.reason);
+        }
         if !self.field.is_empty() {
             cause["field"] = json!(self.field);
         }

@@ -137,10 +137,15 @@ fn dispatch(
         "update" => state.put(&target, parse_body(&target, body)?, &options),
         "patch" => state.patch(&target, patch_kind(call, &target)?, body, &options),
         "delete" => state.delete(&target, &DeleteOptions::parse(body, query)?, &options),
-        "deletecollection" => {
+        "deletecollection" if target.resource.plural != "namespaces" => {
             state.delete_collection(&target, query, &DeleteOptions::parse(body, query)?, &options)
         }
-        _ => Err(Failure::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")),
+        "" if target.name.is_none() => Err(Failure::bad_request("name must be provided")),
+        _ => Err(Failure::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod admission;
 mod apply;
+mod authorizer;
 mod builtin;
 mod delete;
 mod failure;
@@ -48,7 +49,7 @@ use serde_json::{Value, json};
 use server::State;
 use std::{
     borrow::Borrow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -129,9 +130,11 @@ impl Kubesim {
             random: Random::new(settings.seed),
             rules: rules::Engine::new(),
             policies: admission::Policies::default(),
+            grants: authorizer::Grants::new(),
             writes: vec![],
             requests: BTreeMap::new(),
             watch_delay: settings.watch_delay,
+            undefaulted: BTreeSet::new(),
             now: clock(),
         };
         for name in ["default", "kube-system"] {
@@ -173,6 +176,13 @@ impl Kubesim {
     pub fn service_as(&self, user: &str, groups: &[&str]) -> ApiService {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         ApiService { shared: self.shared.clone(), identity: Identity { user: user.to_owned(), groups } }
+    }
+
+    /// Lets the `authorizer` of admission policies say that a user or group may use a verb on a resource; `*` stands
+    /// for any. Members of `system:masters` may do everything. Requests themselves are never refused.
+    pub fn allow(&self, user_or_group: &str, verb: &str, group: &str, resource: &str) {
+        let grant = (user_or_group.to_owned(), verb.to_owned(), group.to_owned(), resource.to_owned());
+        self.shared.state().grants.insert(grant);
     }
 
     /// All objects of a resource by namespace and name, read without a request.

@@ -67,3 +67,19 @@ pub(crate) fn is_empty(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// Numbers pass through Go too: one without a fraction is an integer, however it was written.
+pub(crate) fn tidy_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            // Beyond 2^53 a float no longer names one integer.
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+            if let Some(integer) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *value = json!(integer);
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(tidy_numbers),
+        Value::Object(members) => members.values_mut().for_each(tidy_numbers),
+        _ => {}
+    }
+}

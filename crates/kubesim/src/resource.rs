@@ -218,7 +218,7 @@ fn with_object_fields(mut schema: Schema) -> Result<Schema, SchemaError> {
 /// All served resources by group and plural.
 pub(crate) type Registry = BTreeMap<(String, String), std::sync::Arc<Resource>>;
 
-/// Namespace, ConfigMap, Lease and Event. Their schemas say what their Go structs say.
+/// Namespace, ConfigMap, Lease, Event, and the admission policies. Their schemas say what their Go structs say.
 pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer"});
@@ -238,10 +238,10 @@ pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
             plural: plural.into(),
             kind: kind.into(),
             list_kind: format!("{kind}List"),
-            namespaced: kind != "Namespace",
+            namespaced: matches!(kind, "ConfigMap" | "Lease" | "Event"),
             has_status: kind == "Namespace",
             custom: false,
-            has_generation: false,
+            has_generation: kind.starts_with("ValidatingAdmissionPolicy"),
             selectable: if kind == "Namespace" { vec!["status.phase".into()] } else { vec![] },
             schema: with_object_fields(Schema::parse(&schema)?)?,
             zero,
@@ -269,10 +269,46 @@ pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
         "deprecatedSource": object(json!({"component": text, "host": text})),
         "deprecatedFirstTimestamp": text, "deprecatedLastTimestamp": text, "deprecatedCount": number,
     }));
+    let [policy, binding] = admission_policies();
+    let admission = "admissionregistration.k8s.io";
     Ok(vec![
+        resource(admission, "validatingadmissionpolicies", "ValidatingAdmissionPolicy", policy, json!({}))?,
+        resource(admission, "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", binding, json!({}))?,
         resource("", "namespaces", "Namespace", namespace, json!({"spec": {}, "status": {}}))?,
         resource("", "configmaps", "ConfigMap", config_map, json!({}))?,
         resource("coordination.k8s.io", "leases", "Lease", lease, json!({"spec": {}}))?,
         resource("events.k8s.io", "events", "Event", event, json!({"regarding": {}, "deprecatedSource": {}}))?,
     ])
+}
+
+fn admission_policies() -> [Value; 2] {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let selector = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "default": {}});
+    let rules = json!({"type": "array", "items": {"type": "object", "properties": {
+        "apiGroups": texts, "apiVersions": texts, "operations": texts, "resources": texts, "resourceNames": texts,
+        "scope": {"type": "string", "default": "*"},
+    }}});
+    let scope = json!({"type": "object", "x-kubernetes-map-type": "atomic", "properties": {
+        "resourceRules": rules, "excludeResourceRules": rules, "namespaceSelector": selector,
+        "objectSelector": selector, "matchPolicy": {"type": "string", "default": "Equivalent"},
+    }});
+    let named = json!({
+        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name"], "properties": {"name": text, "expression": text}},
+    });
+    let opaque = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let policy = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "failurePolicy": {"type": "string", "default": "Fail"}, "matchConstraints": scope, "paramKind": opaque,
+        "matchConditions": named, "variables": named,
+        "auditAnnotations": {"type": "array", "items": opaque},
+        "validations": {"type": "array", "items": {"type": "object", "properties": {
+            "expression": text, "message": text, "messageExpression": text, "reason": text,
+        }}},
+    }}, "status": opaque}});
+    let binding = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "policyName": text, "paramRef": opaque, "matchResources": scope,
+        "validationActions": {"type": "array", "items": text, "x-kubernetes-list-type": "set"},
+    }}}});
+    [policy, binding]
 }

@@ -146,7 +146,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new() -> Self {
-        Self { context: Context::default().with_all() }
+        let mut context = Context::default().with_all();
+        crate::authorizer::register(&mut context);
+        Self { context }
+    }
+
+    /// A fresh scope with all functions.
+    pub(crate) fn scope(&self) -> Context<'_> {
+        self.context.new_inner_scope()
     }
 
     /// The causes of the rules that fail, `Err` when a rule needs what kubesim cannot evaluate.
@@ -244,7 +251,7 @@ pub(crate) fn to_cel(schema: Option<&Schema>, value: &Value) -> Cel {
             let entries: HashMap<Key, Cel> = members
                 .iter()
                 .map(|(name, value)| {
-                    let key = if is_map { name.clone() } else { escape(name) };
+                    let key = if is_map || schema.is_none() { name.clone() } else { escape(name) };
                     let member = schema.and_then(|schema| schema.member(name));
                     (Key::String(Arc::new(key)), to_cel(member, value))
                 })

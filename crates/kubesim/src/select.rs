@@ -29,11 +29,46 @@ impl Requirement {
     }
 }
 
+/// A label selector.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels(Vec<Requirement>);
+
+impl Labels {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn hold(&self, labels: &Value) -> bool {
+        self.0.iter().all(|requirement| requirement.holds(labels))
+    }
+
+    /// Reads the `LabelSelector` of an object.
+    pub(crate) fn from_selector(selector: &Value) -> Result<Self, Failure> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut out = vec![];
+        for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
+            out.push(Requirement::In(key.clone(), vec![text(value)]));
+        }
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+            let key = text(&expression["key"]);
+            let values = || expression["values"].as_array().into_iter().flatten().map(text).collect();
+            out.push(match expression["operator"].as_str().unwrap_or_default() {
+                "In" => Requirement::In(key, values()),
+                "NotIn" => Requirement::NotIn(key, values()),
+                "Exists" => Requirement::Exists(key),
+                "DoesNotExist" => Requirement::Absent(key),
+                other => return Err(unreadable(other, "In, NotIn, Exists or DoesNotExist")),
+            });
+        }
+        Ok(Self(out))
+    }
+}
+
 /// What a list or a watch is narrowed to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     pub(crate) namespace: Option<String>,
-    labels: Vec<Requirement>,
+    labels: Labels,
     /// Path, value, and whether it must be equal.
     fields: Vec<(String, String, bool)>,
 }
@@ -47,7 +82,7 @@ impl Selection {
     ) -> Result<Self, Failure> {
         Ok(Self {
             namespace: namespace.map(str::to_owned),
-            labels: labels.map(parse_labels).transpose()?.unwrap_or_default(),
+            labels: labels.map(parse_labels).transpose()?.map(Labels).unwrap_or_default(),
             fields: fields.map(|text| parse_fields(resource, text)).transpose()?.unwrap_or_default(),
         })
     }
@@ -60,7 +95,7 @@ impl Selection {
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let metadata = &object["metadata"];
         self.namespace.as_ref().is_none_or(|namespace| metadata["namespace"] == **namespace)
-            && self.labels.iter().all(|requirement| requirement.holds(&metadata["labels"]))
+            && self.labels.hold(&metadata["labels"])
             && self.fields.iter().all(|(path, value, equal)| (field_text(object, path) == *value) == *equal)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     admission::Policies,
+    authorizer::Grants,
     failure::{Cause, Failure},
     object,
     random::Random,
@@ -13,7 +14,11 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 /// A write that changed something.
@@ -48,9 +53,13 @@ pub(crate) struct State {
     pub(crate) random: Random,
     pub(crate) rules: Engine,
     pub(crate) policies: Policies,
+    pub(crate) grants: Grants,
     pub(crate) writes: Vec<Write>,
     pub(crate) requests: BTreeMap<(String, String), u64>,
     pub(crate) watch_delay: (Duration, Duration),
+    /// Objects stored without the default of their status: a create drops the status, and the default the client
+    /// sees comes from reading. Their next write stores it, so that it is a change even when it changes nothing.
+    pub(crate) undefaulted: BTreeSet<(ResourceKey, ObjectKey)>,
     /// The time of the request at hand.
     pub(crate) now: Timestamp,
 }
@@ -167,6 +176,7 @@ impl State {
         if write.options.dry_run {
             return Arc::new(object);
         }
+        self.undefaulted.remove(&(write.key(), key.clone()));
         let (random, range) = (&mut self.random, self.watch_delay);
         let stored = self.store.put(&write.key(), key.clone(), object, &mut || random.between(range));
         self.note(write, key);
@@ -176,6 +186,7 @@ impl State {
     /// Deletes for good, unless it is a dry run.
     pub(crate) fn erase(&mut self, write: &Commit<'_>, key: ObjectKey) {
         if !write.options.dry_run {
+            self.undefaulted.remove(&(write.key(), key.clone()));
             let (random, range) = (&mut self.random, self.watch_delay);
             self.store.delete(&write.key(), key.clone(), &mut || random.between(range));
             self.note(write, key);
@@ -183,6 +194,9 @@ impl State {
     }
 
     fn note(&mut self, write: &Commit<'_>, (namespace, name): ObjectKey) {
+        if write.resource.group == "admissionregistration.k8s.io" {
+            self.policies = Policies::compile(&self.store);
+        }
         self.writes.push(Write {
             at: self.now,
             verb: write.verb,
@@ -234,7 +248,15 @@ pub(crate) fn list_body(
         Form::Metadata => return Err(Failure::internal("content is not a single object")),
     };
     let items: Vec<Value> = items
-        .map(|object| if form == Form::Full { (*object).clone() } else { object::metadata_only(&object) })
+        .map(|object| {
+            let mut item = if form == Form::Full { (*object).clone() } else { object::metadata_only(&object) };
+            // Items of a Go list type do not repeat what the list says.
+            if form == Form::Full && !resource.custom {
+                object::remove(&mut item, "apiVersion");
+                object::remove(&mut item, "kind");
+            }
+            item
+        })
         .collect();
     Ok(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": items}))
 }

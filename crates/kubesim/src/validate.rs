@@ -41,15 +41,7 @@ impl<'a> Validation<'a> {
         }
         if !type_fits(schema, new) {
             if !unchanged {
-                let expected = if schema.int_or_string {
-                    "integer,string".to_owned()
-                } else {
-                    schema.types.map_or("", Type::name).to_owned()
-                };
-                let actual = json!(type_name(new));
-                let message =
-                    format!("Invalid value: {actual}: {path} in body must be of type {expected}: {actual}");
-                self.causes.push(Cause::new("FieldValueTypeInvalid", self.field(path), message));
+                self.wrong_type(schema, new, path);
             }
             return;
         }
@@ -78,6 +70,28 @@ impl<'a> Validation<'a> {
         }
     }
 
+    fn wrong_type(&mut self, schema: &Schema, value: &Value, path: &str) {
+        let fraction = schema.types == Some(Type::Integer) && value.is_f64();
+        let format = schema.format.as_deref().filter(|format| fraction && matches!(*format, "int32" | "int64"));
+        let (expected, actual) = match (schema.int_or_string, format) {
+            (true, _) => ("integer,string", type_name(value)),
+            (false, Some(format)) => (format, "float64"),
+            (false, None) => (schema.types.map_or("", Type::name), type_name(value)),
+        };
+        let actual = json!(actual);
+        let message = format!("Invalid value: {actual}: {path} in body must be of type {expected}: {actual}");
+        self.causes.push(Cause::new("FieldValueTypeInvalid", self.field(path), message));
+        if fraction {
+            self.not_this_integer(schema, path);
+        }
+    }
+
+    fn not_this_integer(&mut self, schema: &Schema, path: &str) {
+        let format =
+            schema.format.as_deref().map_or("(default format)".to_owned(), |format| format!("with format {format}"));
+        self.causes.push(nowhere(&format!("Checked value must be of type integer {format} in {path}")));
+    }
+
     fn scalar(&mut self, schema: &Schema, value: &Value, path: &str) {
         if !schema.enumeration.is_empty() && !schema.enumeration.contains(value) {
             let supported: Vec<String> = schema.enumeration.iter().map(Value::to_string).collect();
@@ -94,14 +108,13 @@ impl<'a> Validation<'a> {
     fn text(&mut self, schema: &Schema, text: &str, path: &str) {
         let value = json!(text);
         let length = text.chars().count() as u64;
-        if let Some(min) = schema.min_length.filter(|min| length < *min) {
-            self.invalid(path, &value, &format!("should be at least {min} chars long"));
-        }
+        // The server stops at the first of these three.
         if let Some(max) = schema.max_length.filter(|max| length > *max) {
             let message = format!("Too long: may not be more than {max} bytes");
             self.causes.push(Cause::new("FieldValueTooLong", self.field(path), message));
-        }
-        if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        } else if let Some(min) = schema.min_length.filter(|min| length < *min) {
+            self.invalid(path, &value, &format!("should be at least {min} chars long"));
+        } else if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
             self.invalid(path, &value, &format!("should match '{}'", pattern.as_str()));
         }
         if schema.format.as_deref() == Some("date-time") && text.parse::<jiff::Timestamp>().is_err() {
@@ -112,6 +125,9 @@ impl<'a> Validation<'a> {
     fn number(&mut self, schema: &Schema, number: &Number, path: &str) {
         let value = Value::Number(number.clone());
         let float = number.as_f64().unwrap_or_default();
+        if schema.format.as_deref() == Some("int32") && number.as_i64().is_some_and(|i| i32::try_from(i).is_err()) {
+            self.not_this_integer(schema, path);
+        }
         if let Some(min) = &schema.minimum {
             let bound = min.as_f64().unwrap_or_default();
             if schema.exclusive_minimum && float <= bound {
@@ -229,14 +245,10 @@ fn type_fits(schema: &Schema, value: &Value) -> bool {
         Some(Type::Object) => value.is_object(),
         Some(Type::Array) => value.is_array(),
         Some(Type::String) => value.is_string(),
-        Some(Type::Integer) => value.is_i64() || value.is_u64() || is_whole(value),
+        Some(Type::Integer) => value.is_i64() || value.is_u64(),
         Some(Type::Number) => value.is_number(),
         Some(Type::Boolean) => value.is_boolean(),
     }
-}
-
-fn is_whole(value: &Value) -> bool {
-    value.as_f64().is_some_and(|float| float.fract() == 0.0)
 }
 
 pub(crate) fn type_name(value: &Value) -> &'static str {

@@ -85,6 +85,7 @@ fn decode(target: &Target, mut object: Value, validation: FieldValidation) -> Re
         return Err(cannot(&format!("strict decoding error: {}", texts.join(", "))));
     }
     resource.schema.apply_defaults(&mut object);
+    object::tidy_numbers(&mut object);
     // Go structs refuse wrong types while decoding; only the rest of a custom object reaches validation.
     let typed = if resource.custom { json!({"metadata": object["metadata"]}) } else { object.clone() };
     if let Some(cause) = Validation::run(&resource.schema, "", &typed, None)
@@ -160,7 +161,7 @@ impl State {
         crate::patch::apply(kind, &mut patched, body)?;
         let text = patched.to_string();
         let Decoded { mut object, warnings } =
-            decode(target, patched, options.validation).map_err(|failure| strict_patch(failure, &text))?;
+            decode(target, patched, options.validation).map_err(|failure| undecodable_patch(failure, &text))?;
         check_names(target, &object)?;
         self.complete(target, &live, &mut object);
         self.writer(target, options, false).record_update(&live, &mut object);
@@ -220,7 +221,10 @@ impl State {
         let Some(live) = live else {
             object::remove_meta(&mut object, "resourceVersion");
             if meta(&object, "name").is_empty() {
-                object::set_meta(&mut object, "name", json!(target.name()));
+                return Err(Failure::bad_request(format!(
+                    "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                    target.name()
+                )));
             }
             let object = self.insert(target, "apply", object, options)?;
             return Ok(Written { object, created: true, warnings }.answer());
@@ -290,9 +294,11 @@ impl State {
         if resource.has_generation {
             object::set_meta(&mut object, "generation", json!(1));
         }
+        let mut undefaulted = false;
         if resource.has_status {
             object::remove(&mut object, "status");
             resource.schema.apply_defaults(&mut object);
+            undefaulted = object.get("status").is_some();
         }
         builtin::prepare_create(resource, &mut object);
         self.validate(target, &object, None)?;
@@ -304,7 +310,11 @@ impl State {
         if self.store.get(&target.key(), &key).is_some() {
             return Err(Failure::already_exists(resource.subject(&key.1)));
         }
-        Ok(self.commit(&Commit { verb, resource, status: false, options }, key, object))
+        let stored = self.commit(&Commit { verb, resource, status: false, options }, key.clone(), object);
+        if undefaulted && !options.dry_run {
+            self.undefaulted.insert((target.key(), key));
+        }
+        Ok(stored)
     }
 
     /// The optimistic lock, `BeforeUpdate`, validation, admission, storage.
@@ -338,7 +348,8 @@ impl State {
             return Ok(Arc::new(object));
         }
         // Times in managedFields alone are no change.
-        if without_times(&object) == without_times(live) {
+        let complete = !self.undefaulted.contains(&(target.key(), key.clone()));
+        if complete && without_times(&object) == without_times(live) {
             return Ok(Arc::new(live.clone()));
         }
         Ok(self.commit(&commit, key, object))
@@ -364,6 +375,9 @@ impl State {
             causes.extend(Validation::run(&resource.schema, "", new, old));
         }
         causes.extend(builtin::validate(resource, new, old));
+        if !resource.custom {
+            causes.extend(crate::admission::validate(resource, new)?);
+        }
         if resource.custom {
             if causes.iter().any(Cause::blocks_rules) {
                 let detail = "some validation rules were not checked because the object was invalid; \
@@ -473,9 +487,10 @@ fn empty_object(target: &Target) -> Value {
     object
 }
 
-/// A strict patch fails as an invalid patch that quotes the patched object.
-fn strict_patch(failure: Failure, object: &str) -> Failure {
-    let Some((_, detail)) = failure.message.split_once("strict decoding error: ") else { return failure };
-    let cause = Cause::invalid("patch", &json!(object), &format!("strict decoding error: {detail}"));
+/// A patch whose result cannot be decoded is an invalid patch, and the error quotes the result.
+fn undecodable_patch(failure: Failure, object: &str) -> Failure {
+    let Some((_, detail)) = failure.message.split_once(" cannot be handled as a ") else { return failure };
+    let detail = detail.split_once(": ").map_or(detail, |(_, detail)| detail);
+    let cause = Cause::invalid("patch", &json!(object), detail);
     Failure::invalid(crate::failure::Subject::default(), vec![cause])
 }

@@ -11,5 +11,5 @@ mod world;
 
 pub use manifest::{Manifest, ManifestError, load};
 pub use report::{AwsReport, ObjectReport, Report};
-pub use run::{Entry, Scenario, SimulateError, simulate};
+pub use run::{Entry, Scenario, SimulateError, apply, simulate};
 pub use world::{VirtualClock, World, WorldError};

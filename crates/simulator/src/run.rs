@@ -77,9 +77,7 @@ pub async fn simulate(
     let organization = orgsim::Settings { seed, ..orgsim::Settings::default() };
     let world = World::new(kubernetes, organization)?;
     let client = world.client();
-    for manifest in &manifests {
-        create(&client, manifest).await?;
-    }
+    apply(&client, &manifests).await?;
     let operator = world.operator(config, "simulation", seed);
     let mut running = std::pin::pin!(operator::run(operator, std::future::pending()));
     let mut told = BTreeSet::new();
@@ -139,6 +137,14 @@ fn news(world: &World, told: &mut BTreeSet<String>) -> Vec<Entry> {
         .collect()
 }
 
+/// Creates the objects of all manifests.
+pub async fn apply(client: &Client, manifests: &[Manifest]) -> Result<(), ManifestError> {
+    for manifest in manifests {
+        create(client, manifest).await?;
+    }
+    Ok(())
+}
+
 /// Creates one object as kubectl does: strictly, so that an unknown field is an error.
 async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestError> {
     let wrong = |line: usize, reason: String| ManifestError::Wrong { file: manifest.file.clone(), line, reason };
@@ -167,7 +173,9 @@ async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestErro
         Err(kube::Error::Api(status)) => {
             let cause = status.details.as_ref().and_then(|details| details.causes.first());
             let field = cause.map(|cause| cause.field.clone()).filter(|field| !field.is_empty());
-            let field = field.or_else(|| status.message.split('"').nth(1).map(str::to_owned)).unwrap_or_default();
+            // Strict decoding names the field in its message only.
+            let unknown = status.message.split_once("unknown field \"").and_then(|(_, rest)| rest.split('"').next());
+            let field = field.or_else(|| unknown.map(str::to_owned)).unwrap_or_default();
             Err(wrong(manifest.line_of(&field), format!("{manifest}: {}", status.message)))
         }
         Err(error) => Err(wrong(manifest.line, format!("{manifest}: {error}"))),

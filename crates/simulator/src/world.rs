@@ -6,7 +6,13 @@ use kube::Client;
 use kubesim::Kubesim;
 use operator::{Config, Health, Metrics, Operator};
 use orgsim::Orgsim;
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 use tokio::time::Instant;
 
 /// Virtual time: begins at a fixed moment and follows tokio's paused clock.
@@ -53,6 +59,8 @@ pub struct World {
     pub organization: Orgsim,
     /// The clock of both.
     pub clock: VirtualClock,
+    /// Whether AWS can be reached.
+    network: Arc<AtomicBool>,
 }
 
 impl World {
@@ -61,13 +69,13 @@ impl World {
         let clock = VirtualClock::starting_at(organization.start);
         let organization = Orgsim::new(organization, move || clock.now());
         let kubernetes = Self::cluster(kubernetes, clock)?;
-        Ok(Self { kubernetes, organization, clock })
+        Ok(Self { kubernetes, organization, clock, network: Arc::new(AtomicBool::new(true)) })
     }
 
     /// The same organization with another, new cluster: what remains when a cluster is lost.
     pub fn with_new_cluster(&self, settings: kubesim::Settings) -> Result<Self, WorldError> {
         let kubernetes = Self::cluster(settings, self.clock)?;
-        Ok(Self { kubernetes, organization: self.organization.clone(), clock: self.clock })
+        Ok(Self { kubernetes, ..self.clone() })
     }
 
     fn cluster(settings: kubesim::Settings, clock: VirtualClock) -> Result<Kubesim, WorldError> {
@@ -79,6 +87,11 @@ impl World {
         Ok(kubernetes)
     }
 
+    /// Cuts AWS off (connections are refused) or lets it be reached again.
+    pub fn reach_aws(&self, reachable: bool) {
+        self.network.store(reachable, Ordering::Relaxed);
+    }
+
     /// A client of the cluster.
     pub fn client(&self) -> Client {
         Client::new(self.kubernetes.service(), "default")
@@ -87,14 +100,21 @@ impl World {
     /// An operator of this world, as a new process would be: new clients, nothing remembered.
     pub fn operator(&self, config: Config, host: &str, seed: u64) -> Operator<aws::Aws, VirtualClock> {
         let organization = self.organization.clone();
+        let network = self.network.clone();
         let http = aws::inprocess::http_client(move |request| {
-            let organization = organization.clone();
-            async move { Ok(organization.handle(request).await) }
+            let (organization, network) = (organization.clone(), network.clone());
+            async move {
+                if network.load(Ordering::Relaxed) {
+                    Ok(organization.handle(request).await)
+                } else {
+                    Err(aws::inprocess::LostAnswer::Refused)
+                }
+            }
         });
         let clock = self.clock;
         let metrics = Metrics::default();
         let observer = metrics.clone();
-        let aws = aws::simulated(http, move || SystemTime::from(clock.now())).with_observer(std::sync::Arc::new(
+        let aws = aws::simulated(http, move || SystemTime::from(clock.now())).with_observer(Arc::new(
             move |call: &aws::CallRecord| {
                 observer.aws_call(call.service, call.operation, call.outcome, call.duration.as_secs_f64());
             },

@@ -13,7 +13,7 @@ use executor::{Access, Clock, JournalError, Organizations};
 use futures::FutureExt;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use model::{AccountKey, Plan, Reason, Verdict};
@@ -305,9 +305,7 @@ where
             Ok(object) => {
                 self.published.resting.remove(&subject);
                 let about = object.object_ref(&());
-                for happening in happenings {
-                    self.say(about.clone(), happening);
-                }
+                self.say(about, happenings);
                 keep(*object);
             }
             Err(error) => {
@@ -319,16 +317,24 @@ where
         }
     }
 
-    fn say(&mut self, about: ObjectReference, happening: Happening) {
-        tracing::info!(
-            kind = about.kind, namespace = about.namespace, name = about.name,
-            event = happening.reason, note = happening.note, "event"
-        );
-        let (client, id): (Client, u64) = (self.operator.client.clone(), self.random.next_u64());
-        let (now, host) = (self.context.clock.now(), self.term.identity.clone());
+    /// Events about one object, in their order.
+    fn say(&mut self, about: ObjectReference, happenings: Vec<Happening>) {
+        if happenings.is_empty() {
+            return;
+        }
+        let told: Vec<(Happening, u64)> =
+            happenings.into_iter().map(|happening| (happening, self.random.next_u64())).collect();
+        let (client, now) = (self.operator.client.clone(), self.context.clock.now());
+        let host = self.term.identity.clone();
         self.publishing.push(
             async move {
-                publish(client, about, happening, id, now, host).await;
+                for (happening, id) in told {
+                    tracing::info!(
+                        kind = about.kind, namespace = about.namespace, name = about.name,
+                        event = happening.reason, note = happening.note, "event"
+                    );
+                    publish(client.clone(), about.clone(), happening, id, now, host.clone()).await;
+                }
                 Published::Event
             }
             .boxed_local(),
@@ -340,7 +346,7 @@ where
         let key: Key = (key.namespace.clone(), key.name.clone());
         if let Some(object) = self.stores.read(|stores| stores.accounts.good(&key)) {
             let happening = Happening { warning, reason: reason.as_str().to_owned(), note: note.to_owned() };
-            self.say(object.object_ref(&()), happening);
+            self.say(object.object_ref(&()), vec![happening]);
         }
     }
 }

@@ -5,6 +5,7 @@ mod builtin;
 mod create;
 mod delete;
 mod list;
+mod policy;
 mod update;
 mod validation;
 mod watch;
@@ -48,19 +49,19 @@ cases! {
         dry_run_stores_nothing, drops_nulls_that_are_not_nullable, wrongly_typed_metadata_is_a_bad_request,
     },
     validation::{
-        types, bounds, required_blocks_rules, duplicates, rule_with_reason_and_field_path, rule_with_message_expression,
+        types, integers, bounds, required_blocks_rules, duplicates, rule_with_reason_and_field_path, rule_with_message_expression,
         root_rule_sees_the_name, transition_rules, transition_rules_follow_list_keys, one_of, ratcheting,
         status_is_validated_alone,
     },
     update::{
         put_needs_the_version, put_replaces, put_does_not_touch_status, put_of_missing_is_not_found,
-        put_checks_name_and_uid, nothing_changed_nothing_written, merge_patch, merge_patch_as_compare_and_swap,
+        put_checks_name_and_uid, nothing_changed_nothing_written, first_write_stores_the_status_default, merge_patch, merge_patch_as_compare_and_swap,
         json_patch, json_patch_that_fails, strict_patch, unknown_media_type, unreadable_patches, immutable_metadata,
         generation_follows_spec, status_put_and_get, status_patch_takes_only_status, removed_status_gets_its_default,
         update_takes_ownership, metadata_without_restating,
     },
     apply::{
-        creates, creates_without_a_name_in_the_body, needs_a_manager, same_again_changes_nothing, removes_what_is_no_longer_applied, conflicts, conflicts_with_updates,
+        creates, needs_the_name_to_create, needs_a_manager, same_again_changes_nothing, removes_what_is_no_longer_applied, conflicts, conflicts_with_updates,
         force_takes_over, shared_ownership, list_map_elements, list_order, composite_keys_with_defaults, sets,
         atomic_lists_and_maps, maps, nested_structs, unknown_and_mistyped_fields, wrong_objects,
         resource_version_is_a_compare_and_swap, status_of_missing_is_not_found, status_takes_only_status,
@@ -80,6 +81,7 @@ cases! {
         without_finalizers, missing, with_finalizers, no_new_finalizers, preconditions, dry_run, propagation_policies, collection,
         spec_may_change_while_deleting, status_of_a_deleting_object,
     },
+    policy::{denies, sees_the_caller, authorizer, deletion, checks_before_storing, scope},
     builtin::{
         namespaces, terminating_namespace, protected_namespaces, config_map, config_map_unconditional_put, config_map_checks,
         immutable_config_map, lease, lease_checks, event, event_checks, event_is_immutable, typed_decoding,
@@ -90,8 +92,15 @@ cases! {
 /// What a case works with.
 #[derive(Clone)]
 pub(crate) struct World {
+    /// The administrator.
     pub(crate) client: Client,
+    /// May do everything with widgets, and nothing else.
+    pub(crate) stranger: Client,
+    /// As the stranger, and may `approve` widgets, a verb only policies ask for.
+    pub(crate) approver: Client,
     pub(crate) ns: String,
+    /// `None` on the real server.
+    pub(crate) sim: Option<kubesim::Kubesim>,
 }
 
 /// An answer.
@@ -164,6 +173,37 @@ impl World {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
         Reply { code, body, warnings }
+    }
+
+    /// The same world for another user.
+    pub(crate) fn acting(&self, client: &Client) -> Self {
+        Self { client: client.clone(), ..self.clone() }
+    }
+
+    /// Installs or replaces a CRD and waits until an object that shows its effect gets the expected code.
+    pub(crate) async fn install_crd(&self, crd: &Value, path: &str, probe: &Value, code: u16) {
+        if let Some(sim) = &self.sim {
+            sim.install_crd(crd).unwrap();
+        } else {
+            let name = crd["metadata"]["name"].as_str().unwrap();
+            let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+            let path = format!("{crds}/{name}?fieldManager=suite&force=true");
+            self.call("PATCH", &path, APPLY, Some(crd)).await.ok();
+        }
+        self.until("POST", path, probe, code).await;
+    }
+
+    /// Repeats a dry run until it gets the expected code: the real server takes new rules up with a delay.
+    pub(crate) async fn until(&self, method: &str, path: &str, body: &Value, code: u16) -> Reply {
+        let path = format!("{path}?dryRun=All");
+        for _ in 0..200 {
+            let reply = self.call(method, &path, JSON, Some(body)).await;
+            if reply.code == code {
+                return reply;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{method} {path} never gave {code}");
     }
 
     /// The path of the widgets of this namespace, or of one of them, or of a part of one.

@@ -78,13 +78,24 @@ pub(crate) async fn put_checks_name_and_uid(w: World) {
 }
 
 pub(crate) async fn nothing_changed_nothing_written(w: World) {
-    let object = w.plain("a").await;
+    w.plain("a").await;
+    let object = w.merge("a/status", json!({"status": {"phase": "Up"}})).await.ok();
     assert_eq!(w.put("a?fieldManager=x", &object).await.ok(), object);
     assert_eq!(w.merge("a?fieldManager=x", json!({"spec": {"email": "a@example.com"}})).await.ok(), object);
     assert_eq!(w.merge("a?fieldManager=x", json!({"status": {"count": 9}})).await.ok(), object);
     assert_eq!(w.json_patch("a", json!([])).await.ok(), object);
     assert_eq!(w.merge("a/status", json!({"spec": {"replicas": 9}})).await.ok(), object);
     assert_eq!(w.get("a").await.ok(), object);
+}
+
+pub(crate) async fn first_write_stores_the_status_default(w: World) {
+    // A create drops the status, so what is stored lacks the default that every read shows. Any write stores it.
+    let created = w.plain("a").await;
+    let mut first = w.merge("a", json!({})).await.ok();
+    assert!(version(&first) > version(&created));
+    assert_eq!(w.merge("a", json!({})).await.ok(), first);
+    first["metadata"]["resourceVersion"] = created["metadata"]["resourceVersion"].clone();
+    assert_eq!(first, created);
 }
 
 pub(crate) async fn merge_patch(w: World) {
@@ -176,12 +187,13 @@ pub(crate) async fn unreadable_patches(w: World) {
 }
 
 pub(crate) async fn immutable_metadata(w: World) {
-    let object = w.plain("a").await;
+    w.plain("a").await;
     for (name, value) in [("uid", json!("x")), ("deletionTimestamp", json!("2020-01-01T00:00:00Z"))] {
         let reply = w.merge("a", json!({"metadata": {name: value}})).await.fails(422, "Invalid");
         reply.has_causes(&[&format!("FieldValueInvalid|metadata.{name}|Invalid value: {value}: field is immutable")]);
     }
     // These are not refused but ignored.
+    let object = w.merge("a", json!({"metadata": {"labels": {"x": "y"}}})).await.ok();
     let patch = json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 77}});
     assert_eq!(w.merge("a", patch).await.ok(), object);
 }

@@ -1,0 +1,189 @@
+//! Crashes, two replicas, lost clusters.
+
+use crate::scene::{MINUTE, Scene, config, in_virtual_time, spec};
+use std::time::Duration;
+
+const GRACE: Duration = Duration::from_secs(15 * 60);
+
+#[test]
+fn a_crash_at_any_time_leaves_one_account_each() {
+    // From the first request (after the mark has settled, at 60 s) to the last move.
+    for after in (60_000..=66_000).step_by(111).chain((66_000..=130_000).step_by(4001)) {
+        in_virtual_time(async {
+            let mut scene = Scene::new(after);
+            scene.apply_acme().await;
+            scene.start();
+            scene.run_for(Duration::from_millis(after)).await;
+            scene.kill(0);
+            scene.start();
+            scene.run_until_all_ready(GRACE + 10 * MINUTE).await;
+            scene.assert_one_account_each(6);
+        });
+    }
+}
+
+#[test]
+fn crash_after_crash() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(1);
+        scene.apply_acme().await;
+        for round in 0..40_u64 {
+            scene.start();
+            scene.run_for(Duration::from_millis(15_000 + round * 977)).await;
+            scene.kill(0);
+        }
+        scene.start();
+        scene.run_until_all_ready(GRACE + 10 * MINUTE).await;
+        scene.assert_one_account_each(6);
+    });
+}
+
+#[test]
+fn of_two_replicas_one_leads_and_the_other_takes_over() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(2);
+        scene.apply_acme().await;
+        scene.start();
+        scene.start();
+        scene.run_for(Duration::from_secs(75)).await;
+        scene.kill(0);
+        scene.run_until_all_ready(GRACE + 10 * MINUTE).await;
+        scene.assert_one_account_each(6);
+    });
+}
+
+#[test]
+fn a_stop_gives_the_lease_back_within_five_seconds() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(3);
+        scene.apply_acme().await;
+        scene.start();
+        scene.run_for(Duration::from_secs(62)).await;
+        scene.terminate(0);
+        let stopped = scene.world.clock.elapsed();
+        scene.run_until(Duration::from_secs(5), "stopped", |scene| scene.has_ended(0)).await;
+        assert!(scene.world.clock.elapsed() - stopped <= Duration::from_secs(5));
+        let lease = scene.world.kubernetes.objects("coordination.k8s.io", "leases").remove(0);
+        assert_eq!(lease["spec"]["holderIdentity"], "");
+        scene.start();
+        // What was under way was ended before the stop: nobody waits for an unknown outcome.
+        scene.run_until_all_ready(10 * MINUTE).await;
+        scene.assert_one_account_each(6);
+        assert_eq!(scene.calls("CreateAccount"), 6);
+    });
+}
+
+#[test]
+fn a_new_cluster_is_refused_until_the_old_one_is_named() {
+    in_virtual_time(async {
+        let mut old = Scene::new(4);
+        old.apply_acme().await;
+        old.start();
+        old.run_until_all_ready(10 * MINUTE).await;
+        let before = old.accounts_by_claim();
+        old.kill(0);
+
+        let mut new = old.new_cluster();
+        new.apply_acme().await;
+        let mutations = new.mutations().len();
+        new.start();
+        new.run_for(20 * MINUTE).await;
+        assert_eq!(new.mutations().len(), mutations, "no mutation while another installation is named");
+        assert!(new.is("team-web", "shop-dev", "Stalled", "True", "OrganizationClaimed"));
+        assert!(new.events("shop-dev").contains(&"OrganizationClaimed".to_owned()));
+        new.kill(0);
+
+        let state = new.world.organization.state();
+        let mark = state.root.tags["bulkhead.dev/installation"].clone();
+        new.start_with(config(), Some("heron:somebody-else".into()));
+        new.run_for(5 * MINUTE).await;
+        assert_eq!(new.mutations().len(), mutations, "another name than the one on the root takes nothing over");
+        new.kill(0);
+
+        new.start_with(config(), Some(mark));
+        new.run_until_all_ready(10 * MINUTE).await;
+        assert_eq!(new.calls("CreateAccount"), 6, "all of them from the old cluster");
+        assert_eq!(new.accounts_by_claim(), before);
+    });
+}
+
+#[test]
+fn the_old_cluster_stops_within_a_period_when_it_is_taken_over() {
+    in_virtual_time(async {
+        let mut old = Scene::new(5);
+        old.apply_acme().await;
+        old.start();
+        old.run_until_all_ready(10 * MINUTE).await;
+        let mark = old.world.organization.state().root.tags["bulkhead.dev/installation"].clone();
+        let mut new = old.new_cluster();
+        new.apply_acme().await;
+        new.start_with(config(), Some(mark));
+        // Both live; each gets new work while the mark changes hands.
+        for _ in 0..20 {
+            old.run_for(Duration::from_secs(5)).await;
+            new.run_for(Duration::from_secs(5)).await;
+        }
+        old.create("team-web", "late", spec("dev")).await;
+        for _ in 0..60 {
+            old.run_for(Duration::from_secs(5)).await;
+            new.run_for(Duration::from_secs(5)).await;
+        }
+        assert!(old.is("team-web", "late", "Stalled", "True", "OrganizationClaimed"));
+        assert_eq!(old.accounts_by_claim().len(), 6, "the old cluster vends nothing any more");
+    });
+}
+
+#[test]
+fn an_object_deleted_while_its_account_is_made_leaves_the_account() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(6);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "egret", spec("dev")).await;
+        scene.start();
+        scene.run_until(3 * MINUTE, "requested", |scene| scene.calls("CreateAccount") == 1).await;
+        scene.delete("team-web", "egret").await;
+        assert!(!scene.account("team-web", "egret").is_null(), "the finalizer keeps it while a creation is unsettled");
+        scene.run_until(5 * MINUTE, "gone", |scene| scene.account("team-web", "egret").is_null()).await;
+        scene.assert_one_account_each(1);
+        // The same object again is the same account again.
+        scene.create("team-web", "egret", spec("dev")).await;
+        scene.run_until_all_ready(10 * MINUTE).await;
+        scene.assert_one_account_each(1);
+        assert_eq!(scene.calls("CreateAccount"), 1);
+    });
+}
+
+#[test]
+fn an_object_deleted_before_the_request_costs_no_account() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(8);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "egret", spec("dev")).await;
+        scene.start();
+        scene.run_for(Duration::from_secs(30)).await;
+        scene.delete("team-web", "egret").await;
+        scene.run_for(10 * MINUTE).await;
+        assert!(scene.account("team-web", "egret").is_null());
+        assert_eq!(scene.calls("CreateAccount"), 0);
+    });
+}
+
+#[test]
+fn a_vended_object_is_deleted_without_the_operator() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(9);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "egret", spec("dev")).await;
+        scene.start();
+        scene.run_until_all_ready(10 * MINUTE).await;
+        scene.run_for(MINUTE).await;
+        scene.kill(0);
+        let mutations = scene.mutations().len();
+        scene.delete("team-web", "egret").await;
+        assert!(scene.account("team-web", "egret").is_null(), "no finalizer is left on a settled object");
+        scene.start();
+        scene.run_for(10 * MINUTE).await;
+        assert_eq!(scene.mutations().len(), mutations);
+        scene.assert_one_account_each(1);
+    });
+}
