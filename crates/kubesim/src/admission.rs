@@ -78,13 +78,11 @@ struct ValidationSpec {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct BindingSpec {
     policy_name: String,
     #[serde(default)]
     match_resources: Option<Scope>,
-    #[serde(default)]
-    validation_actions: Vec<String>,
 }
 
 /// `MatchResources`.
@@ -151,7 +149,10 @@ impl Scope {
         };
         // Without rules of its own a binding narrows only by its selectors.
         (self.resource_rules.is_empty() || self.resource_rules.iter().any(|rule| rule.covers(attempt)))
-            && !self.exclude_resource_rules.iter().any(|rule| rule.covers(attempt))
+            && !self
+                .exclude_resource_rules
+                .iter()
+                .any(|rule| rule.covers(attempt))
             && (labels(&self.object_selector, attempt.new) || labels(&self.object_selector, attempt.old))
             && (attempt.namespace.is_none() || labels(&self.namespace_selector, attempt.namespace))
     }
@@ -160,12 +161,21 @@ impl Scope {
 impl Policies {
     /// Reads all policies that a binding puts in force.
     pub(crate) fn compile(store: &Store) -> Self {
-        let all = |plural: &str| store.all(&(GROUP.to_owned(), plural.to_owned())).cloned().collect::<Vec<_>>();
+        let all = |plural: &str| {
+            store
+                .all(&(GROUP.to_owned(), plural.to_owned()))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         let policies = all("validatingadmissionpolicies");
         let mut out = vec![];
         for binding in all("validatingadmissionpolicybindings") {
-            let Ok(spec) = BindingSpec::deserialize(&binding["spec"]) else { continue };
-            let found = policies.iter().find(|policy| meta(policy, "name") == spec.policy_name);
+            let Ok(spec) = BindingSpec::deserialize(&binding["spec"]) else {
+                continue;
+            };
+            let found = policies
+                .iter()
+                .find(|policy| meta(policy, "name") == spec.policy_name);
             let compiled = found.and_then(|policy| Policy::compile(policy).ok());
             if let Some(mut policy) = compiled {
                 meta(&binding, "name").clone_into(&mut policy.binding);
@@ -182,8 +192,13 @@ impl Policy {
         let spec = PolicySpec::deserialize(&object["spec"])
             .map_err(|error| vec![Cause::new("FieldValueInvalid", "spec", error.to_string())])?;
         let program = |field: String, text: &str| {
-            Program::compile(text)
-                .map_err(|error| vec![Cause::invalid(field, &json!(text), &format!("compilation failed: {error}"))])
+            Program::compile(text).map_err(|error| {
+                vec![Cause::invalid(
+                    field,
+                    &json!(text),
+                    &format!("compilation failed: {error}"),
+                )]
+            })
         };
         let mut validations = vec![];
         for (i, validation) in spec.validations.into_iter().enumerate() {
@@ -191,7 +206,9 @@ impl Policy {
             let message = validation.message_expression.as_deref();
             validations.push(Validation {
                 program: program(format!("{field}.expression"), &validation.expression)?,
-                message_program: message.map(|text| program(format!("{field}.messageExpression"), text)).transpose()?,
+                message_program: message
+                    .map(|text| program(format!("{field}.messageExpression"), text))
+                    .transpose()?,
                 text: validation.expression,
                 message: validation.message,
                 reason: validation.reason.unwrap_or_else(|| "Invalid".to_owned()),
@@ -202,13 +219,19 @@ impl Policy {
                 let program = program(format!("spec.{field}[{i}].expression"), &entry.expression)?;
                 Ok((entry.name, program))
             };
-            list.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, Vec<Cause>>>()
+            list.into_iter()
+                .enumerate()
+                .map(compile)
+                .collect::<Result<Vec<_>, Vec<Cause>>>()
         };
         Ok(Self {
             name: meta(object, "name").to_owned(),
             binding: String::new(),
             fails_closed: spec.failure_policy.as_deref() != Some("Ignore"),
-            conditions: named(spec.match_conditions, "matchConditions")?.into_iter().map(|(_, p)| p).collect(),
+            conditions: named(spec.match_conditions, "matchConditions")?
+                .into_iter()
+                .map(|(_, p)| p)
+                .collect(),
             variables: named(spec.variables, "variables")?,
             scopes: vec![spec.match_constraints],
             validations,
@@ -218,7 +241,12 @@ impl Policy {
     /// The reason and the message of the first denial.
     fn judge(&self, root: &Context<'_>) -> Option<(String, String)> {
         let error = |text: &str, error: String| {
-            self.fails_closed.then(|| ("Invalid".to_owned(), format!("expression '{text}' resulted in error: {error}")))
+            self.fails_closed.then(|| {
+                (
+                    "Invalid".to_owned(),
+                    format!("expression '{text}' resulted in error: {error}"),
+                )
+            })
         };
         let mut context = root.new_inner_scope();
         for condition in &self.conditions {
@@ -234,7 +262,9 @@ impl Policy {
             if let Ok(value) = program.execute(&context) {
                 variables.insert(Key::String(Arc::new(name.clone())), value);
             }
-            let all = Cel::Map(Map { map: Arc::new(variables.clone()) });
+            let all = Cel::Map(Map {
+                map: Arc::new(variables.clone()),
+            });
             context.add_variable_from_value("variables", all);
         }
         for validation in &self.validations {
@@ -254,11 +284,15 @@ impl Policy {
 
 impl Validation {
     fn explain(&self, context: &Context<'_>) -> String {
-        let said = self.message_program.as_ref().and_then(|program| match program.execute(context) {
-            Ok(Cel::String(text)) if !text.trim().is_empty() => Some((*text).clone()),
-            _ => None,
-        });
-        said.or_else(|| self.message.clone()).unwrap_or_else(|| format!("failed expression: {}", self.text))
+        let said = self
+            .message_program
+            .as_ref()
+            .and_then(|program| match program.execute(context) {
+                Ok(Cel::String(text)) if !text.trim().is_empty() => Some((*text).clone()),
+                _ => None,
+            });
+        said.or_else(|| self.message.clone())
+            .unwrap_or_else(|| format!("failed expression: {}", self.text))
     }
 }
 
@@ -309,15 +343,36 @@ impl State {
         }
         let namespaces = (String::new(), "namespaces".to_owned());
         let namespace = target.namespace.as_ref();
-        let namespace =
-            namespace.and_then(|name| self.store.get(&namespaces, &(String::new(), name.clone()))).map(|ns| &**ns);
+        let namespace = namespace
+            .and_then(|name| self.store.get(&namespaces, &(String::new(), name.clone())))
+            .map(|ns| &**ns);
         let name = new.or(old).map(|object| meta(object, "name")).unwrap_or_default();
-        let attempt = Attempt { target, name, operation, new, old, namespace };
+        let attempt = Attempt {
+            target,
+            name,
+            operation,
+            new,
+            old,
+            namespace,
+        };
         let mut context = None;
-        for policy in self.policies.0.iter().filter(|policy| policy.scopes.iter().all(|scope| scope.covers(&attempt))) {
-            let context = context.get_or_insert_with(|| bind(self.rules.scope(), &attempt, options, &self.grants));
+        for policy in self
+            .policies
+            .0
+            .iter()
+            .filter(|policy| policy.scopes.iter().all(|scope| scope.covers(&attempt)))
+        {
+            let context =
+                context.get_or_insert_with(|| bind(self.rules.scope(), &attempt, options, &self.grants));
             if let Some((reason, message)) = policy.judge(context) {
-                return Err(denied(target, name, &reason, &policy.name, &policy.binding, &message));
+                return Err(denied(
+                    target,
+                    name,
+                    &reason,
+                    &policy.name,
+                    &policy.binding,
+                    &message,
+                ));
             }
         }
         Ok(())
@@ -325,7 +380,8 @@ impl State {
 }
 
 fn denied(target: &Target, name: &str, reason: &str, policy: &str, binding: &str, message: &str) -> Failure {
-    let text = format!("ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {message}");
+    let text =
+        format!("ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {message}");
     let (code, reason) = match reason {
         "Unauthorized" => (401, "Unauthorized"),
         "Forbidden" => (403, "Forbidden"),
@@ -337,7 +393,12 @@ fn denied(target: &Target, name: &str, reason: &str, policy: &str, binding: &str
     failure.because(vec![Cause::new("", "", text)])
 }
 
-fn bind<'a>(mut context: Context<'a>, attempt: &Attempt<'_>, options: &Options, grants: &Grants) -> Context<'a> {
+fn bind<'a>(
+    mut context: Context<'a>,
+    attempt: &Attempt<'_>,
+    options: &Options,
+    grants: &Grants,
+) -> Context<'a> {
     let plain = |value: Option<&Value>| value.map_or(Cel::Null, |value| to_cel(None, value));
     context.add_variable_from_value("object", plain(attempt.new));
     context.add_variable_from_value("oldObject", plain(attempt.old));

@@ -25,20 +25,41 @@ pub(crate) fn value(identity: &Identity, grants: &Grants) -> Cel {
     if subjects.iter().any(|subject| *subject == "system:masters") {
         mine.push(["*", "*", "*"]);
     }
-    to_cel(None, &json!({"grants": mine, "group": "", "resource": "", "subresource": ""}))
+    to_cel(
+        None,
+        &json!({"grants": mine, "group": "", "resource": "", "subresource": ""}),
+    )
 }
 
 /// Registers the methods of the library (Kubernetes documentation, "Kubernetes authorizer library").
 pub(crate) fn register(context: &mut Context<'_>) {
-    for step in ["group", "resource", "subresource", "namespace", "name", "labelSelector", "fieldSelector"] {
-        context.add_function(step, move |This(this): This<Cel>, Arguments(arguments): Arguments| narrow(&this, step, &arguments));
+    for step in [
+        "group",
+        "resource",
+        "subresource",
+        "namespace",
+        "name",
+        "labelSelector",
+        "fieldSelector",
+    ] {
+        context.add_function(
+            step,
+            move |This(this): This<Cel>, Arguments(arguments): Arguments| narrow(&this, step, &arguments),
+        );
     }
-    context.add_function("check", |This(this): This<Cel>, Arguments(arguments): Arguments| check(&this, &arguments));
+    context.add_function(
+        "check",
+        |This(this): This<Cel>, Arguments(arguments): Arguments| check(&this, &arguments),
+    );
     context.add_function("allowed", |This(this): This<Cel>| {
         field(&this, "allowed").ok_or_else(|| unusable("allowed", &this))
     });
-    context.add_function("errored", |This(_): This<Cel>| Ok::<_, ExecutionError>(Cel::Bool(false)));
-    context.add_function("reason", |This(_): This<Cel>| Ok::<_, ExecutionError>(Cel::String(Arc::default())));
+    context.add_function("errored", |This(_): This<Cel>| {
+        Ok::<_, ExecutionError>(Cel::Bool(false))
+    });
+    context.add_function("reason", |This(_): This<Cel>| {
+        Ok::<_, ExecutionError>(Cel::String(Arc::default()))
+    });
 }
 
 fn field(value: &Cel, name: &str) -> Option<Cel> {
@@ -47,7 +68,10 @@ fn field(value: &Cel, name: &str) -> Option<Cel> {
 }
 
 fn unusable(function: &str, target: &Cel) -> ExecutionError {
-    ExecutionError::NotSupportedAsMethod { method: function.to_owned(), target: target.clone() }
+    ExecutionError::NotSupportedAsMethod {
+        method: function.to_owned(),
+        target: target.clone(),
+    }
 }
 
 fn narrow(this: &Cel, step: &str, arguments: &[Cel]) -> Result<Cel, ExecutionError> {
@@ -55,7 +79,9 @@ fn narrow(this: &Cel, step: &str, arguments: &[Cel]) -> Result<Cel, ExecutionErr
         (Cel::Map(map), [value @ Cel::String(_)]) if field(this, "grants").is_some() => {
             let mut entries = (*map.map).clone();
             entries.insert(Key::String(Arc::new(step.to_owned())), value.clone());
-            Ok(Cel::Map(Map { map: Arc::new(entries) }))
+            Ok(Cel::Map(Map {
+                map: Arc::new(entries),
+            }))
         }
         _ => Err(unusable(step, this)),
     }
@@ -71,7 +97,11 @@ fn check(this: &Cel, arguments: &[Cel]) -> Result<Cel, ExecutionError> {
     };
     let resource = text(field(this, "resource"));
     let subresource = text(field(this, "subresource"));
-    let resource = if subresource.is_empty() { resource } else { format!("{resource}/{subresource}") };
+    let resource = if subresource.is_empty() {
+        resource
+    } else {
+        format!("{resource}/{subresource}")
+    };
     let asked = [text(Some(verb.clone())), text(field(this, "group")), resource];
     let allowed = grants.iter().any(|grant| {
         let Cel::List(parts) = grant else { return false };

@@ -20,7 +20,11 @@ pub(crate) fn normalise(resource: &Resource, object: &mut Value) -> Result<(), F
         ("/series", "lastObservedTime"),
     ] {
         let known = matches!(resource.kind.as_str(), "Lease" | "Event");
-        let Some(time) = object.pointer_mut(path).filter(|_| known).and_then(|node| node.get_mut(name)) else {
+        let Some(time) = object
+            .pointer_mut(path)
+            .filter(|_| known)
+            .and_then(|node| node.get_mut(name))
+        else {
             continue;
         };
         let text = time.as_str().unwrap_or_default();
@@ -78,7 +82,12 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
 fn config_map(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = vec![];
     for member in ["data", "binaryData"] {
-        for name in new[member].as_object().into_iter().flatten().map(|(name, _)| name) {
+        for name in new[member]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 253 || !name.chars().all(legal) {
                 let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' \
@@ -89,10 +98,19 @@ fn config_map(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     }
     if let Some(old) = old.filter(|old| old["immutable"] == true) {
         if new["immutable"] != true {
-            causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
+            causes.push(Cause::forbidden(
+                "immutable",
+                "field is immutable when `immutable` is set",
+            ));
         }
-        for member in ["data", "binaryData"].into_iter().filter(|member| new[*member] != old[*member]) {
-            causes.push(Cause::forbidden(member, "field is immutable when `immutable` is set"));
+        for member in ["data", "binaryData"]
+            .into_iter()
+            .filter(|member| new[*member] != old[*member])
+        {
+            causes.push(Cause::forbidden(
+                member,
+                "field is immutable when `immutable` is set",
+            ));
         }
     }
     causes
@@ -101,13 +119,24 @@ fn config_map(new: &Value, old: Option<&Value>) -> Vec<Cause> {
 fn lease(new: &Value) -> Vec<Cause> {
     let mut causes = vec![];
     let spec = &new["spec"];
-    if spec["leaseDurationSeconds"].as_i64().is_some_and(|seconds| seconds <= 0) {
+    if spec["leaseDurationSeconds"]
+        .as_i64()
+        .is_some_and(|seconds| seconds <= 0)
+    {
         let field = "spec.leaseDurationSeconds";
-        causes.push(Cause::invalid(field, &spec["leaseDurationSeconds"], "must be greater than 0"));
+        causes.push(Cause::invalid(
+            field,
+            &spec["leaseDurationSeconds"],
+            "must be greater than 0",
+        ));
     }
     if spec["leaseTransitions"].as_i64().is_some_and(|count| count < 0) {
         let field = "spec.leaseTransitions";
-        causes.push(Cause::invalid(field, &spec["leaseTransitions"], "must be greater than or equal to 0"));
+        causes.push(Cause::invalid(
+            field,
+            &spec["leaseTransitions"],
+            "must be greater than or equal to 0",
+        ));
     }
     causes
 }
@@ -117,9 +146,15 @@ fn event(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = vec![];
     if let Some(old) = old {
         for (name, core) in [
-            ("regarding", "involvedObject"), ("reason", "reason"), ("note", "message"), ("type", "type"),
-            ("eventTime", "eventTime"), ("action", "action"), ("related", "related"),
-            ("reportingController", "reportingController"), ("reportingInstance", "reportingInstance"),
+            ("regarding", "involvedObject"),
+            ("reason", "reason"),
+            ("note", "message"),
+            ("type", "type"),
+            ("eventTime", "eventTime"),
+            ("action", "action"),
+            ("related", "related"),
+            ("reportingController", "reportingController"),
+            ("reportingInstance", "reportingInstance"),
         ] {
             if new.get(name) != old.get(name) {
                 causes.push(Cause::invalid(core, &new[name], "field is immutable"));
@@ -130,23 +165,44 @@ fn event(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let regarding = new["regarding"]["namespace"].as_str().unwrap_or_default();
     // Events about cluster-scoped objects live in one of two namespaces; about others, anywhere.
     if regarding.is_empty() && !matches!(meta(new, "namespace"), "default" | "kube-system") {
-        causes.push(Cause::invalid("involvedObject.namespace", &json!(regarding), "does not match event.namespace"));
+        causes.push(Cause::invalid(
+            "involvedObject.namespace",
+            &json!(regarding),
+            "does not match event.namespace",
+        ));
     }
-    for name in ["eventTime", "reportingController", "reportingInstance", "action", "reason"] {
+    for name in [
+        "eventTime",
+        "reportingController",
+        "reportingInstance",
+        "action",
+        "reason",
+    ] {
         if new[name].as_str().unwrap_or_default().is_empty() {
             causes.push(Cause::required(name, ""));
         }
     }
-    for (name, core, limit) in
-        [("action", "action", 128), ("reason", "reason", 128), ("reportingInstance", "reportingInstance", 128), ("note", "message", 1024)]
-    {
+    for (name, core, limit) in [
+        ("action", "action", 128),
+        ("reason", "reason", 128),
+        ("reportingInstance", "reportingInstance", 128),
+        ("note", "message", 1024),
+    ] {
         if new[name].as_str().unwrap_or_default().len() > limit {
-            causes.push(Cause::invalid(core, &json!(""), &format!("can have at most {limit} characters")));
+            causes.push(Cause::invalid(
+                core,
+                &json!(""),
+                &format!("can have at most {limit} characters"),
+            ));
         }
     }
     let kind = new["type"].as_str().unwrap_or_default();
     if !matches!(kind, "Normal" | "Warning") {
-        causes.push(Cause::invalid("type", &json!(""), &format!("has invalid value: {kind}")));
+        causes.push(Cause::invalid(
+            "type",
+            &json!(""),
+            &format!("has invalid value: {kind}"),
+        ));
     }
     causes
 }

@@ -68,18 +68,16 @@ impl State {
     ) -> Result<Answer, Failure> {
         let live = self.get(target)?;
         let uid = live["metadata"]["uid"].clone();
-        match self.delete_object(target, &live, delete, options)? {
-            Some(object) => Ok(Answer::ok((*object).clone())),
-            None => {
-                let mut details = json!({"name": target.name(), "kind": target.resource.plural, "uid": uid});
-                if !target.resource.group.is_empty() {
-                    details["group"] = json!(target.resource.group);
-                }
-                Ok(Answer::ok(json!({
-                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-                })))
-            }
+        if let Some(object) = self.delete_object(target, &live, delete, options)? {
+            return Ok(Answer::ok((*object).clone()));
         }
+        let mut details = json!({"name": target.name(), "kind": target.resource.plural, "uid": uid});
+        if !target.resource.group.is_empty() {
+            details["group"] = json!(target.resource.group);
+        }
+        Ok(Answer::ok(json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+        })))
     }
 
     /// The object if it lives on with a deletion timestamp.
@@ -93,13 +91,21 @@ impl State {
         let resource = &target.resource;
         let built_in_namespace = resource.kind == "Namespace" && !resource.custom;
         if built_in_namespace && matches!(target.name(), "default" | "kube-system" | "kube-public") {
-            return Err(Failure::forbidden(resource.subject(target.name()), "this namespace may not be deleted"));
+            return Err(Failure::forbidden(
+                resource.subject(target.name()),
+                "this namespace may not be deleted",
+            ));
         }
         check_preconditions(target, live, delete)?;
         self.admit(target, "DELETE", None, Some(live), options)?;
         let mut options = options.clone();
         options.dry_run |= delete.is_dry_run();
-        let commit = Commit { verb: "delete", resource, status: false, options: &options };
+        let commit = Commit {
+            verb: "delete",
+            resource,
+            status: false,
+            options: &options,
+        };
         let remaining = delete.finalizers(live);
         // A namespace waits for the namespace controller to empty spec.finalizers, which nobody does here.
         if remaining.is_empty() && !built_in_namespace {
@@ -152,14 +158,25 @@ impl State {
         }
         let metadata = json!({"resourceVersion": page.version.to_string()});
         let items = page.items.into_iter().map(|(_, object)| object);
-        Ok(Answer::ok(list_body(&target.resource, Form::Full, items, metadata)?))
+        Ok(Answer::ok(list_body(
+            &target.resource,
+            Form::Full,
+            items,
+            &metadata,
+        )?))
     }
 }
 
 fn check_preconditions(target: &Target, live: &Value, delete: &DeleteOptions) -> Result<(), Failure> {
-    let Some(preconditions) = &delete.preconditions else { return Ok(()) };
+    let Some(preconditions) = &delete.preconditions else {
+        return Ok(());
+    };
     let subject = || target.resource.kind_subject(target.name());
-    if let Some(uid) = preconditions.uid.as_deref().filter(|uid| *uid != meta(live, "uid")) {
+    if let Some(uid) = preconditions
+        .uid
+        .as_deref()
+        .filter(|uid| *uid != meta(live, "uid"))
+    {
         return Err(Failure::conflict(
             subject(),
             &format!(
@@ -169,7 +186,11 @@ fn check_preconditions(target: &Target, live: &Value, delete: &DeleteOptions) ->
         ));
     }
     let stored = meta(live, "resourceVersion");
-    if let Some(version) = preconditions.resource_version.as_deref().filter(|version| *version != stored) {
+    if let Some(version) = preconditions
+        .resource_version
+        .as_deref()
+        .filter(|version| *version != stored)
+    {
         return Err(Failure::conflict(
             subject(),
             &format!(

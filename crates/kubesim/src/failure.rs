@@ -12,7 +12,11 @@ pub(crate) struct Cause {
 
 impl Cause {
     pub(crate) fn new(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), field: field.into() }
+        Self {
+            reason,
+            message: message.into(),
+            field: field.into(),
+        }
     }
 
     /// `Invalid value: <value>: <detail>`; the server leaves structured values out of the text.
@@ -25,8 +29,11 @@ impl Cause {
     }
 
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
-        let message =
-            if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        let message = if detail.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {detail}")
+        };
         Self::new("FieldValueRequired", field, message)
     }
 
@@ -73,12 +80,20 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn new(group: &str, kind: &str, name: &str) -> Self {
-        Self { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() }
+        Self {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// `widgets.example.dev`, or the bare plural in the core group.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
     }
 }
 
@@ -88,6 +103,12 @@ pub(crate) struct Failure {
     pub(crate) code: u16,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
+    details: Box<Details>,
+}
+
+/// `details` of a Status.
+#[derive(Clone, Debug, Default)]
+struct Details {
     subject: Option<Subject>,
     causes: Vec<Cause>,
     retry_after: Option<u32>,
@@ -95,22 +116,31 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), subject: None, causes: vec![], retry_after: None }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Box::default(),
+        }
     }
 
     fn about(mut self, subject: Subject) -> Self {
-        self.subject = Some(subject);
+        self.details.subject = Some(subject);
         self
     }
 
     pub(crate) fn because(mut self, causes: Vec<Cause>) -> Self {
-        self.causes = causes;
+        self.details.causes = causes;
         self
     }
 
     /// The answer to everything kubesim does not imitate; the message names it.
     pub(crate) fn not_implemented(what: &str) -> Self {
-        Self::new(501, "NotImplemented", format!("kubesim does not implement {what}"))
+        Self::new(
+            501,
+            "NotImplemented",
+            format!("kubesim does not implement {what}"),
+        )
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -128,7 +158,11 @@ impl Failure {
     }
 
     pub(crate) fn no_such_resource(path: &str) -> Self {
-        Self::new(404, "NotFound", format!("the server could not find the requested resource: {path}"))
+        Self::new(
+            404,
+            "NotFound",
+            format!("the server could not find the requested resource: {path}"),
+        )
     }
 
     pub(crate) fn already_exists(subject: Subject) -> Self {
@@ -137,8 +171,11 @@ impl Failure {
     }
 
     pub(crate) fn conflict(subject: Subject, detail: &str) -> Self {
-        let message =
-            format!("Operation cannot be fulfilled on {} \"{}\": {detail}", subject.qualified(), subject.name);
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{}\": {detail}",
+            subject.qualified(),
+            subject.name
+        );
         Self::new(409, "Conflict", message).about(subject)
     }
 
@@ -151,7 +188,11 @@ impl Failure {
     }
 
     pub(crate) fn forbidden(subject: Subject, detail: &str) -> Self {
-        let message = format!("{} \"{}\" is forbidden: {detail}", subject.qualified(), subject.name);
+        let message = format!(
+            "{} \"{}\" is forbidden: {detail}",
+            subject.qualified(),
+            subject.name
+        );
         Self::new(403, "Forbidden", message).about(subject)
     }
 
@@ -185,8 +226,12 @@ impl Failure {
             "Timeout",
             format!("Timeout: Too large resource version: {asked}, current: {current}"),
         )
-        .because(vec![Cause::new("ResourceVersionTooLarge", "", "Too large resource version")]);
-        failure.retry_after = Some(1);
+        .because(vec![Cause::new(
+            "ResourceVersionTooLarge",
+            "",
+            "Too large resource version",
+        )]);
+        failure.details.retry_after = Some(1);
         failure
     }
 
@@ -200,17 +245,24 @@ impl Failure {
             status["reason"] = json!(self.reason);
         }
         let mut details = Map::new();
-        if let Some(subject) = &self.subject {
-            for (key, text) in [("name", &subject.name), ("group", &subject.group), ("kind", &subject.kind)] {
+        if let Some(subject) = &self.details.subject {
+            for (key, text) in [
+                ("name", &subject.name),
+                ("group", &subject.group),
+                ("kind", &subject.kind),
+            ] {
                 if !text.is_empty() {
                     details.insert(key.to_owned(), json!(text));
                 }
             }
         }
-        if !self.causes.is_empty() {
-            details.insert("causes".into(), self.causes.iter().map(Cause::to_json).collect());
+        if !self.details.causes.is_empty() {
+            details.insert(
+                "causes".into(),
+                self.details.causes.iter().map(Cause::to_json).collect(),
+            );
         }
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.details.retry_after {
             details.insert("retryAfterSeconds".into(), json!(seconds));
         }
         if !details.is_empty() {

@@ -35,7 +35,9 @@ pub struct ApiService {
 
 impl std::fmt::Debug for ApiService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiService").field("identity", &self.identity).finish_non_exhaustive()
+        f.debug_struct("ApiService")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,10 +64,17 @@ where
             let (parts, body) = request.into_parts();
             let response = match body.collect().await {
                 Ok(body) => {
-                    let call = Call { method: parts.method, uri: parts.uri, headers: parts.headers, identity };
+                    let call = Call {
+                        method: parts.method,
+                        uri: parts.uri,
+                        headers: parts.headers,
+                        identity,
+                    };
                     respond(&shared, &call, &body.to_bytes())
                 }
-                Err(error) => failed(&Failure::bad_request(format!("the body could not be read: {error}"))),
+                Err(error) => failed(&Failure::bad_request(format!(
+                    "the body could not be read: {error}"
+                ))),
             };
             pause(after).await;
             Ok(response)
@@ -94,10 +103,16 @@ fn respond(shared: &Arc<Shared>, call: &Call, body: &[u8]) -> Response<ResponseB
         let mut state = shared.state();
         state.now = (shared.clock)();
         let form = Form::parse(&call.headers);
-        (form.clone().and_then(|form| dispatch(&mut state, call, &query, body, form)), form)
+        (
+            form.clone()
+                .and_then(|form| dispatch(&mut state, call, &query, body, form)),
+            form,
+        )
     };
     match (answer, form) {
-        (Ok(Answer::Object { code, body, warnings }), Ok(form)) => document(code, &shape(body, form), &warnings),
+        (Ok(Answer::Object { code, body, warnings }), Ok(form)) => {
+            document(code, &shape(body, form), &warnings)
+        }
         (Ok(Answer::Watch { frames, bookmark }), _) => stream(shared, &query, frames, &bookmark),
         (Err(failure), _) if failure.code == 410 && query.flag("watch") => {
             // Once a watch has been admitted, its errors are events.
@@ -118,7 +133,9 @@ fn dispatch(
 ) -> Result<Answer, Failure> {
     let path = call.uri.path();
     if path == "/version" {
-        return Ok(Answer::ok(json!({"major": "1", "minor": "36", "gitVersion": "v1.36.0-kubesim"})));
+        return Ok(Answer::ok(
+            json!({"major": "1", "minor": "36", "gitVersion": "v1.36.0-kubesim"}),
+        ));
     }
     let target = route(&state.registry, &call.method, path)?;
     let verb = verb(call, query, &target);
@@ -166,7 +183,11 @@ fn verb(call: &Call, query: &Query, target: &Target) -> &'static str {
 }
 
 fn patch_kind(call: &Call, target: &Target) -> Result<PatchKind, Failure> {
-    let content_type = call.headers.get(header::CONTENT_TYPE).and_then(|text| text.to_str().ok()).unwrap_or_default();
+    let content_type = call
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|text| text.to_str().ok())
+        .unwrap_or_default();
     match content_type.split(';').next().unwrap_or_default().trim() {
         "application/json-patch+json" => Ok(PatchKind::Json),
         "application/merge-patch+json" => Ok(PatchKind::Merge),
@@ -186,7 +207,11 @@ fn patch_kind(call: &Call, target: &Target) -> Result<PatchKind, Failure> {
 /// The object in the form the client asked for; lists take their form while they are made.
 fn shape(body: Value, form: Form) -> Value {
     let is_object = body["metadata"].is_object() && body.get("items").is_none() && body["kind"] != "Status";
-    if form == Form::Metadata && is_object { object::metadata_only(&body) } else { body }
+    if form == Form::Metadata && is_object {
+        object::metadata_only(&body)
+    } else {
+        body
+    }
 }
 
 fn failed(failure: &Failure) -> Response<ResponseBody> {
@@ -194,14 +219,21 @@ fn failed(failure: &Failure) -> Response<ResponseBody> {
 }
 
 fn document(code: u16, body: &Value, warnings: &[String]) -> Response<ResponseBody> {
-    reply(code, Full::new(Bytes::from(body.to_string())).boxed_unsync(), warnings)
+    reply(
+        code,
+        Full::new(Bytes::from(body.to_string())).boxed_unsync(),
+        warnings,
+    )
 }
 
 fn reply(code: u16, body: ResponseBody, warnings: &[String]) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
     for warning in warnings {
         let text = format!("299 - {}", json!(warning));
         if let Ok(value) = header::HeaderValue::from_str(&text) {
@@ -245,7 +277,9 @@ fn stream(
         next_bookmark: now + shared.bookmark_period,
         ends: now + seconds,
     };
-    let lines = futures::stream::unfold(live, |mut live| async move { live.next().await.map(|line| (line, live)) });
+    let lines = futures::stream::unfold(live, |mut live| async move {
+        live.next().await.map(|line| (line, live))
+    });
     let frames = lines.map(|line| Ok::<_, Infallible>(http_body::Frame::data(line)));
     reply(200, StreamBody::new(frames).boxed_unsync(), &[])
 }

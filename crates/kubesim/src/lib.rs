@@ -34,6 +34,7 @@ mod schema;
 mod select;
 mod server;
 mod store;
+mod strategy;
 mod validate;
 mod write;
 
@@ -56,7 +57,7 @@ use std::{
 use store::Store;
 
 /// How the server behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Decides uids, generated names and latencies.
     pub seed: u64,
@@ -79,8 +80,8 @@ impl Default for Settings {
             latency: (Duration::from_millis(1), Duration::from_millis(5)),
             watch_delay: (Duration::from_millis(1), Duration::from_millis(5)),
             watch_history: 10_000,
-            bookmark_period: Duration::from_secs(60), // As the watch cache does.
-            watch_timeout: Duration::from_secs(30 * 60), // --min-request-timeout
+            bookmark_period: Duration::from_mins(1), // As the watch cache does.
+            watch_timeout: Duration::from_mins(30),  // --min-request-timeout
         }
     }
 }
@@ -123,7 +124,11 @@ impl Kubesim {
     /// A server with the namespaces `default` and `kube-system`. The clock gives `creationTimestamp` and the like.
     pub fn new(settings: Settings, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         // The schemas of the built-in kinds are constants of this crate; its tests read them all.
-        let registry: Registry = resource::built_in().unwrap_or_default().into_iter().map(entry).collect();
+        let registry: Registry = resource::built_in()
+            .unwrap_or_default()
+            .into_iter()
+            .map(entry)
+            .collect();
         let mut state = State {
             store: Store::new(settings.watch_history),
             registry,
@@ -147,7 +152,11 @@ impl Kubesim {
                 "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
             });
             let key = (String::new(), name.to_owned());
-            state.store.put(&(String::new(), "namespaces".into()), key, namespace, &mut || Duration::ZERO);
+            state
+                .store
+                .put(&(String::new(), "namespaces".into()), key, namespace, &mut || {
+                    Duration::ZERO
+                });
         }
         Self {
             shared: Arc::new(Shared {
@@ -175,20 +184,36 @@ impl Kubesim {
     /// The service for another caller; admission policies see who it is.
     pub fn service_as(&self, user: &str, groups: &[&str]) -> ApiService {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        ApiService { shared: self.shared.clone(), identity: Identity { user: user.to_owned(), groups } }
+        ApiService {
+            shared: self.shared.clone(),
+            identity: Identity {
+                user: user.to_owned(),
+                groups,
+            },
+        }
     }
 
     /// Lets the `authorizer` of admission policies say that a user or group may use a verb on a resource; `*` stands
     /// for any. Members of `system:masters` may do everything. Requests themselves are never refused.
     pub fn allow(&self, user_or_group: &str, verb: &str, group: &str, resource: &str) {
-        let grant = (user_or_group.to_owned(), verb.to_owned(), group.to_owned(), resource.to_owned());
+        let grant = (
+            user_or_group.to_owned(),
+            verb.to_owned(),
+            group.to_owned(),
+            resource.to_owned(),
+        );
         self.shared.state().grants.insert(grant);
     }
 
     /// All objects of a resource by namespace and name, read without a request.
     pub fn objects(&self, group: &str, plural: &str) -> Vec<Value> {
         let key = (group.to_owned(), plural.to_owned());
-        self.shared.state().store.all(&key).map(|object| (**object).clone()).collect()
+        self.shared
+            .state()
+            .store
+            .all(&key)
+            .map(|object| (**object).clone())
+            .collect()
     }
 
     /// The writes that changed something, in order.
@@ -218,5 +243,8 @@ impl Kubesim {
 }
 
 fn entry(resource: Resource) -> ((String, String), Arc<Resource>) {
-    ((resource.group.clone(), resource.plural.clone()), Arc::new(resource))
+    (
+        (resource.group.clone(), resource.plural.clone()),
+        Arc::new(resource),
+    )
 }

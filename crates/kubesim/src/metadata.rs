@@ -25,7 +25,9 @@ fn is_label(text: &str) -> bool {
     text.len() <= 63
         && edge(text.chars().next())
         && edge(text.chars().last())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_subdomain(text: &str) -> bool {
@@ -37,12 +39,16 @@ fn is_name_part(text: &str) -> bool {
     text.len() <= 63
         && edge(text.chars().next())
         && edge(text.chars().last())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// `prefix/name`, the form of label keys, annotation keys and finalizers.
 fn qualified_name_error(text: &str) -> Option<&'static str> {
-    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    let (prefix, name) = text
+        .split_once('/')
+        .map_or((None, text), |(prefix, name)| (Some(prefix), name));
     if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
         return Some("prefix part a lowercase RFC 1123 subdomain is expected");
     }
@@ -54,7 +60,10 @@ pub(crate) fn validate(resource: &Resource, new: &Value, old: Option<&Value>) ->
     let mut causes = vec![];
     let name = meta(new, "name");
     if name.is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        causes.push(Cause::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
     } else if resource.kind == "Namespace" && !resource.custom {
         if !is_label(name) {
             causes.push(Cause::invalid("metadata.name", &json!(name), LABEL));
@@ -115,7 +124,11 @@ fn update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     for name in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         if new["metadata"][name] != old["metadata"][name] {
             let field = format!("metadata.{name}");
-            causes.push(Cause::invalid(field, &new["metadata"][name], "field is immutable"));
+            causes.push(Cause::invalid(
+                field,
+                &new["metadata"][name],
+                "field is immutable",
+            ));
         }
     }
     if is_deleting(old) {

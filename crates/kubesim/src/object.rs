@@ -43,7 +43,10 @@ pub(crate) fn is_deleting(object: &Value) -> bool {
 
 pub(crate) fn finalizers(object: &Value) -> Vec<String> {
     let list = object["metadata"]["finalizers"].as_array();
-    list.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// `PartialObjectMetadata`: what a client gets that asks for metadata only.
@@ -73,7 +76,9 @@ pub(crate) fn tidy_numbers(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
             // Beyond 2^53 a float no longer names one integer.
-            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+            let whole = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
             if let Some(integer) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
                 *value = json!(integer);
             }

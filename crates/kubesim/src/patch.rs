@@ -6,12 +6,15 @@ use serde_json::Value;
 
 /// Patches a value in place.
 pub(crate) fn apply(kind: PatchKind, value: &mut Value, body: &[u8]) -> Result<(), Failure> {
-    let unreadable = |error: serde_json::Error| Failure::bad_request(format!("error decoding patch: {error}"));
+    let unreadable =
+        |error: serde_json::Error| Failure::bad_request(format!("error decoding patch: {error}"));
     match kind {
         PatchKind::Merge => {
             let patch: Value = serde_json::from_slice(body).map_err(unreadable)?;
             if !patch.is_object() {
-                return Err(Failure::bad_request("error decoding patch: the patch is no object"));
+                return Err(Failure::bad_request(
+                    "error decoding patch: the patch is no object",
+                ));
             }
             json_patch::merge(value, &patch);
         }
@@ -24,7 +27,9 @@ fn json(value: &mut Value, patch: &Patch) -> Result<(), Failure> {
     for operation in &patch.0 {
         let operation = match operation {
             // `test` of null holds for a path that is missing.
-            PatchOperation::Test(test) if test.value.is_null() && value.pointer(test.path.as_str()).is_none() => {
+            PatchOperation::Test(test)
+                if test.value.is_null() && value.pointer(test.path.as_str()).is_none() =>
+            {
                 continue;
             }
             // `replace` of a member that is missing adds it.
@@ -36,8 +41,13 @@ fn json(value: &mut Value, patch: &Patch) -> Result<(), Failure> {
             }
             other => other.clone(),
         };
-        json_patch::patch(value, &[operation])
-            .map_err(|_| Failure::new(422, "Invalid", "the server rejected our request due to an error in our request"))?;
+        json_patch::patch(value, &[operation]).map_err(|_| {
+            Failure::new(
+                422,
+                "Invalid",
+                "the server rejected our request due to an error in our request",
+            )
+        })?;
     }
     Ok(())
 }

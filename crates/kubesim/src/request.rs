@@ -23,7 +23,10 @@ impl Target {
     }
 
     pub(crate) fn object_key(&self) -> (String, String) {
-        (self.namespace.clone().unwrap_or_default(), self.name.clone().unwrap_or_default())
+        (
+            self.namespace.clone().unwrap_or_default(),
+            self.name.clone().unwrap_or_default(),
+        )
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -60,11 +63,20 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn parse(query: &Query, headers: &HeaderMap, identity: Identity) -> Result<Self, Failure> {
         let given = query.get("fieldManager");
-        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let agent = headers
+            .get(header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok())
+            .unwrap_or_default();
         // Without a fieldManager the part of the user agent before the slash stands in.
         let manager = given
             .map(str::to_owned)
-            .or_else(|| agent.split('/').next().filter(|name| !name.is_empty()).map(str::to_owned))
+            .or_else(|| {
+                agent
+                    .split('/')
+                    .next()
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+            })
             .unwrap_or_else(|| "unknown".to_owned());
         Ok(Self {
             identity,
@@ -90,7 +102,11 @@ pub(crate) struct Query(BTreeMap<String, String>);
 
 impl Query {
     pub(crate) fn parse(uri: &Uri) -> Self {
-        let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty());
         Self(
             pairs
                 .map(|pair| {
@@ -103,7 +119,10 @@ impl Query {
 
     /// A parameter; an empty one counts as absent, as in the server's option structs.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
@@ -111,10 +130,12 @@ impl Query {
     }
 
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let number: i64 = text.parse().map_err(|_| {
-            Failure::bad_request(format!("unable to parse {name}={text:?}: invalid syntax"))
-        })?;
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let number: i64 = text
+            .parse()
+            .map_err(|_| Failure::bad_request(format!("unable to parse {name}={text:?}: invalid syntax")))?;
         Ok(u64::try_from(number).ok().filter(|number| *number > 0))
     }
 }
@@ -125,7 +146,9 @@ fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {
-        let hex = bytes.get(i + 1..i + 3).and_then(|pair| std::str::from_utf8(pair).ok());
+        let hex = bytes
+            .get(i + 1..i + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
         match (bytes[i], hex.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -151,10 +174,15 @@ pub(crate) enum Form {
 impl Form {
     /// The first of the accepted media types that kubesim speaks.
     pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, Failure> {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+        let accept = headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .unwrap_or("*/*");
         for range in accept.split(',').map(|range| range.replace(' ', "")) {
             let (media, parameters) = range.split_once(';').unwrap_or((&range, ""));
-            let view = parameters.split(';').find_map(|parameter| parameter.strip_prefix("as="));
+            let view = parameters
+                .split(';')
+                .find_map(|parameter| parameter.strip_prefix("as="));
             match (media, view) {
                 ("application/json" | "*/*" | "application/*", None) => return Ok(Self::Full),
                 ("application/json", Some("PartialObjectMetadata")) => return Ok(Self::Metadata),
@@ -187,10 +215,14 @@ pub(crate) fn route(registry: &Registry, method: &Method, path: &str) -> Result<
         [plural, name, subresource] => (*plural, Some((*name).to_owned()), Some(*subresource)),
         _ => return Err(Failure::not_implemented(&format!("{method} {path}"))),
     };
-    let resource = registry.get(&(group.to_owned(), plural.to_owned())).filter(|found| found.version == version);
+    let resource = registry
+        .get(&(group.to_owned(), plural.to_owned()))
+        .filter(|found| found.version == version);
     let Some(resource) = resource else {
         // The real server would serve many kinds here; saying 404 would make an omission look like an answer.
-        return Err(Failure::not_implemented(&format!("the resource {plural} of {group}/{version}")));
+        return Err(Failure::not_implemented(&format!(
+            "the resource {plural} of {group}/{version}"
+        )));
     };
     let mismatch = resource.namespaced && namespace.is_none() && (name.is_some() || method == Method::POST)
         || !resource.namespaced && namespace.is_some();
@@ -201,11 +233,21 @@ pub(crate) fn route(registry: &Registry, method: &Method, path: &str) -> Result<
         None => false,
         Some("status") if resource.has_status => true,
         Some(other) if resource.custom || other == "status" => {
-            return Err(Failure::not_found(resource.subject(name.as_deref().unwrap_or_default())));
+            return Err(Failure::not_found(
+                resource.subject(name.as_deref().unwrap_or_default()),
+            ));
         }
         Some(other) => {
-            return Err(Failure::not_implemented(&format!("the subresource {other} of {}", resource.display())));
+            return Err(Failure::not_implemented(&format!(
+                "the subresource {other} of {}",
+                resource.display()
+            )));
         }
     };
-    Ok(Target { resource: resource.clone(), namespace, name, status })
+    Ok(Target {
+        resource: resource.clone(),
+        namespace,
+        name,
+        status,
+    })
 }

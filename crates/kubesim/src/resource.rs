@@ -44,7 +44,6 @@ pub(crate) struct Resource {
     pub(crate) has_status: bool,
     /// Custom resources are stricter than built-in ones in several places (PUT, strategic merge patch, `kind`).
     pub(crate) custom: bool,
-    pub(crate) has_generation: bool,
     /// Field selectors beyond the name and the namespace.
     pub(crate) selectable: Vec<String>,
     pub(crate) schema: Schema,
@@ -54,7 +53,16 @@ pub(crate) struct Resource {
 
 impl Resource {
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// Whether the strategy counts generations.
+    pub(crate) fn has_generation(&self) -> bool {
+        self.custom || self.group == "admissionregistration.k8s.io"
     }
 
     /// `details` of most errors: the plural.
@@ -75,10 +83,16 @@ impl Resource {
     pub(crate) fn from_crd(crd: &Value) -> Result<Self, CrdError> {
         let parsed = Crd::deserialize(crd).map_err(|error| CrdError::Malformed(error.to_string()))?;
         if parsed.kind != "CustomResourceDefinition" || parsed.api_version != "apiextensions.k8s.io/v1" {
-            return Err(CrdError::Malformed(format!("{} {}", parsed.api_version, parsed.kind)));
+            return Err(CrdError::Malformed(format!(
+                "{} {}",
+                parsed.api_version, parsed.kind
+            )));
         }
         let name = parsed.metadata.name;
-        let unsupported = |what: &str| CrdError::Unsupported { crd: name.clone(), what: what.to_owned() };
+        let unsupported = |what: &str| CrdError::Unsupported {
+            crd: name.clone(),
+            what: what.to_owned(),
+        };
         let mut served = parsed.spec.versions.into_iter().filter(|version| version.served);
         let (Some(version), None) = (served.next(), served.next()) else {
             return Err(unsupported("a CRD with more or fewer than one served version"));
@@ -87,12 +101,14 @@ impl Resource {
             return Err(unsupported("the scale subresource"));
         }
         let failed = |error: SchemaError| match error {
-            SchemaError::Unsupported { path, what } => {
-                CrdError::Unsupported { crd: name.clone(), what: format!("{what} ({path})") }
-            }
-            malformed @ SchemaError::Malformed { .. } => {
-                CrdError::Schema { crd: name.clone(), source: Box::new(malformed) }
-            }
+            SchemaError::Unsupported { path, what } => CrdError::Unsupported {
+                crd: name.clone(),
+                what: format!("{what} ({path})"),
+            },
+            malformed @ SchemaError::Malformed { .. } => CrdError::Schema {
+                crd: name.clone(),
+                source: Box::new(malformed),
+            },
         };
         let schema = Schema::parse(&version.schema.open_apiv3_schema).map_err(failed)?;
         let schema = with_object_fields(schema).map_err(failed)?;
@@ -106,7 +122,6 @@ impl Resource {
             namespaced: parsed.spec.scope == "Namespaced",
             has_status: version.subresources.status.is_some(),
             custom: true,
-            has_generation: true,
             selectable: version
                 .selectable_fields
                 .into_iter()
@@ -209,9 +224,13 @@ fn with_object_fields(mut schema: Schema) -> Result<Schema, SchemaError> {
         });
     }
     for name in ["apiVersion", "kind"] {
-        schema.properties.insert(name.into(), Schema::parse(&json!({"type": "string"}))?);
+        schema
+            .properties
+            .insert(name.into(), Schema::parse(&json!({"type": "string"}))?);
     }
-    schema.properties.insert("metadata".into(), Schema::parse(&object_meta())?);
+    schema
+        .properties
+        .insert("metadata".into(), Schema::parse(&object_meta())?);
     Ok(schema)
 }
 
@@ -223,9 +242,7 @@ pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer"});
     let object = |properties: Value| json!({"type": "object", "properties": properties});
-    let atomic = |properties: Value| {
-        json!({"type": "object", "x-kubernetes-map-type": "atomic", "properties": properties})
-    };
+    let atomic = |properties: Value| json!({"type": "object", "x-kubernetes-map-type": "atomic", "properties": properties});
     let texts = json!({"type": "object", "additionalProperties": text});
     let reference = atomic(json!({
         "apiVersion": text, "kind": text, "name": text, "namespace": text, "uid": text,
@@ -241,8 +258,11 @@ pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
             namespaced: matches!(kind, "ConfigMap" | "Lease" | "Event"),
             has_status: kind == "Namespace",
             custom: false,
-            has_generation: kind.starts_with("ValidatingAdmissionPolicy"),
-            selectable: if kind == "Namespace" { vec!["status.phase".into()] } else { vec![] },
+            selectable: if kind == "Namespace" {
+                vec!["status.phase".into()]
+            } else {
+                vec![]
+            },
             schema: with_object_fields(Schema::parse(&schema)?)?,
             zero,
         })
@@ -272,12 +292,42 @@ pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {
     let [policy, binding] = admission_policies();
     let admission = "admissionregistration.k8s.io";
     Ok(vec![
-        resource(admission, "validatingadmissionpolicies", "ValidatingAdmissionPolicy", policy, json!({}))?,
-        resource(admission, "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", binding, json!({}))?,
-        resource("", "namespaces", "Namespace", namespace, json!({"spec": {}, "status": {}}))?,
+        resource(
+            admission,
+            "validatingadmissionpolicies",
+            "ValidatingAdmissionPolicy",
+            policy,
+            json!({}),
+        )?,
+        resource(
+            admission,
+            "validatingadmissionpolicybindings",
+            "ValidatingAdmissionPolicyBinding",
+            binding,
+            json!({}),
+        )?,
+        resource(
+            "",
+            "namespaces",
+            "Namespace",
+            namespace,
+            json!({"spec": {}, "status": {}}),
+        )?,
         resource("", "configmaps", "ConfigMap", config_map, json!({}))?,
-        resource("coordination.k8s.io", "leases", "Lease", lease, json!({"spec": {}}))?,
-        resource("events.k8s.io", "events", "Event", event, json!({"regarding": {}, "deprecatedSource": {}}))?,
+        resource(
+            "coordination.k8s.io",
+            "leases",
+            "Lease",
+            lease,
+            json!({"spec": {}}),
+        )?,
+        resource(
+            "events.k8s.io",
+            "events",
+            "Event",
+            event,
+            json!({"regarding": {}, "deprecatedSource": {}}),
+        )?,
     ])
 }
 

@@ -59,7 +59,10 @@ impl Rule {
         let compiled = program(&raw.rule)?;
         let field_path = raw.field_path.unwrap_or_default();
         if field_path.contains('[') {
-            return Err(SchemaError::Unsupported { path: path.into(), what: "fieldPath with brackets".into() });
+            return Err(SchemaError::Unsupported {
+                path: path.into(),
+                what: "fieldPath with brackets".into(),
+            });
         }
         Ok(Self {
             uses_old: compiled.references().has_variable("oldSelf"),
@@ -82,7 +85,10 @@ impl Rule {
         let mut context = engine.new_inner_scope();
         context.add_variable_from_value("self", values.new.clone());
         if self.optional_old_self {
-            let old = values.old.clone().map_or_else(OptionalValue::none, OptionalValue::of);
+            let old = values
+                .old
+                .clone()
+                .map_or_else(OptionalValue::none, OptionalValue::of);
             context.add_variable_from_value("oldSelf", Cel::Opaque(Arc::new(old)));
         } else if let Some(old) = &values.old {
             context.add_variable_from_value("oldSelf", old.clone());
@@ -92,34 +98,43 @@ impl Rule {
             Ok(Cel::Bool(false)) => self.explain(&context),
             Ok(other) => format!("rule gave {other:?} instead of a boolean: {}", self.text),
             Err(ExecutionError::UndeclaredReference(name)) => {
-                return Err(Failure::not_implemented(&format!("CEL `{name}`, used by the rule {}", self.text)));
+                return Err(Failure::not_implemented(&format!(
+                    "CEL `{name}`, used by the rule {}",
+                    self.text
+                )));
             }
             Err(error) => format!("{error} evaluating rule: {}", self.text),
         };
         if node.unchanged && !transition {
             return Ok(None); // Ratcheting (KEP-4008): what was stored may stay, however invalid.
         }
-        Ok(Some(self.cause(node, detail)))
+        Ok(Some(self.cause(node, &detail)))
     }
 
     fn explain(&self, context: &Context<'_>) -> String {
-        let said = self.message_program.as_ref().and_then(|program| match program.execute(context) {
-            Ok(Cel::String(text)) if !text.trim().is_empty() && !text.contains('\n') => Some((*text).clone()),
-            _ => None,
-        });
-        said.or_else(|| self.message.clone()).unwrap_or_else(|| format!("failed rule: {}", self.text))
+        let said = self
+            .message_program
+            .as_ref()
+            .and_then(|program| match program.execute(context) {
+                Ok(Cel::String(text)) if !text.trim().is_empty() && !text.contains('\n') => {
+                    Some((*text).clone())
+                }
+                _ => None,
+            });
+        said.or_else(|| self.message.clone())
+            .unwrap_or_else(|| format!("failed rule: {}", self.text))
     }
 
-    fn cause(&self, node: &Node<'_>, detail: String) -> Cause {
+    fn cause(&self, node: &Node<'_>, detail: &str) -> Cause {
         let field = match format!("{}{}", node.path, self.field_path) {
             root if root.is_empty() => "<nil>".to_owned(),
             field => field.trim_start_matches('.').to_owned(),
         };
         match self.reason.as_deref() {
-            Some("FieldValueForbidden") => Cause::forbidden(field, &detail),
-            Some("FieldValueRequired") => Cause::required(field, &detail),
+            Some("FieldValueForbidden") => Cause::forbidden(field, detail),
+            Some("FieldValueRequired") => Cause::required(field, detail),
             Some("FieldValueDuplicate") => Cause::duplicate(field, node.new),
-            _ => Cause::invalid(field, node.new, &detail),
+            _ => Cause::invalid(field, node.new, detail),
         }
     }
 }
@@ -164,21 +179,40 @@ impl Engine {
         old: Option<&Value>,
     ) -> Result<Vec<Cause>, Failure> {
         let mut causes = vec![];
-        let node = Node { schema, new, old, path: String::new(), unchanged: old == Some(new) };
+        let node = Node {
+            schema,
+            new,
+            old,
+            path: String::new(),
+            unchanged: old == Some(new),
+        };
         self.walk(&node, &mut causes)?;
         Ok(causes)
     }
 
     fn walk(&self, node: &Node<'_>, causes: &mut Vec<Cause>) -> Result<(), Failure> {
-        let Node { schema, new, old, path, .. } = node;
+        let Node {
+            schema,
+            new,
+            old,
+            path,
+            ..
+        } = node;
         if new.is_null() {
             return Ok(());
         }
         if !schema.rules.is_empty() {
             let bind = |value: &Value| {
-                if path.is_empty() { to_cel(Some(schema), &root_view(value)) } else { to_cel(Some(schema), value) }
+                if path.is_empty() {
+                    to_cel(Some(schema), &root_view(value))
+                } else {
+                    to_cel(Some(schema), value)
+                }
             };
-            let values = Bound { new: bind(new), old: old.map(bind) };
+            let values = Bound {
+                new: bind(new),
+                old: old.map(bind),
+            };
             for rule in &schema.rules {
                 causes.extend(rule.check(&self.context, node, &values)?);
             }
@@ -186,23 +220,45 @@ impl Engine {
         match new {
             Value::Object(members) => {
                 for (name, value) in members {
-                    let Some(schema) = schema.member(name) else { continue };
+                    let Some(schema) = schema.member(name) else {
+                        continue;
+                    };
                     let path = if node.schema.properties.contains_key(name) {
                         format!("{path}{}{name}", if path.is_empty() { "" } else { "." })
                     } else {
                         format!("{path}[{name}]")
                     };
                     let old = old.and_then(|old| old.get(name));
-                    self.walk(&Node { schema, new: value, old, path, unchanged: old == Some(value) }, causes)?;
+                    self.walk(
+                        &Node {
+                            schema,
+                            new: value,
+                            old,
+                            path,
+                            unchanged: old == Some(value),
+                        },
+                        causes,
+                    )?;
                 }
             }
             Value::Array(elements) => {
-                let Some(items) = schema.items.as_deref() else { return Ok(()) };
+                let Some(items) = schema.items.as_deref() else {
+                    return Ok(());
+                };
                 for (i, value) in elements.iter().enumerate() {
                     let old = correlate(schema, *old, value);
                     let path = format!("{path}[{i}]");
                     let unchanged = node.unchanged || old == Some(value);
-                    self.walk(&Node { schema: items, new: value, old, path, unchanged }, causes)?;
+                    self.walk(
+                        &Node {
+                            schema: items,
+                            new: value,
+                            old,
+                            path,
+                            unchanged,
+                        },
+                        causes,
+                    )?;
                 }
             }
             _ => {}
@@ -213,9 +269,13 @@ impl Engine {
 
 /// The old element of the same key; elements of sets and atomic lists have no identity over time.
 pub(crate) fn correlate<'a>(list: &Schema, old: Option<&'a Value>, element: &Value) -> Option<&'a Value> {
-    let ListType::Map(keys) = &list.list else { return None };
+    let ListType::Map(keys) = &list.list else {
+        return None;
+    };
     let key = list.key_of(keys, element);
-    old?.as_array()?.iter().find(|candidate| list.key_of(keys, candidate) == key)
+    old?.as_array()?
+        .iter()
+        .find(|candidate| list.key_of(keys, candidate) == key)
 }
 
 /// A root rule may read only the name of the metadata.
@@ -244,19 +304,27 @@ pub(crate) fn to_cel(schema: Option<&Schema>, value: &Value) -> Cel {
         Value::String(text) => text_to_cel(schema.and_then(|schema| schema.format.as_deref()), text),
         Value::Array(elements) => {
             let items = schema.and_then(|schema| schema.items.as_deref());
-            Cel::List(Arc::new(elements.iter().map(|element| to_cel(items, element)).collect()))
+            Cel::List(Arc::new(
+                elements.iter().map(|element| to_cel(items, element)).collect(),
+            ))
         }
         Value::Object(members) => {
             let is_map = schema.is_some_and(|schema| !matches!(schema.additional, Additional::None));
             let entries: HashMap<Key, Cel> = members
                 .iter()
                 .map(|(name, value)| {
-                    let key = if is_map || schema.is_none() { name.clone() } else { escape(name) };
+                    let key = if is_map || schema.is_none() {
+                        name.clone()
+                    } else {
+                        escape(name)
+                    };
                     let member = schema.and_then(|schema| schema.member(name));
                     (Key::String(Arc::new(key)), to_cel(member, value))
                 })
                 .collect();
-            Cel::Map(Map { map: Arc::new(entries) })
+            Cel::Map(Map {
+                map: Arc::new(entries),
+            })
         }
     }
 }
@@ -268,14 +336,36 @@ fn text_to_cel(format: Option<&str>, text: &str) -> Cel {
     }
     let mut context = Context::default();
     context.add_variable_from_value("text", plain.clone());
-    Program::compile("timestamp(text)").ok().and_then(|p| p.execute(&context).ok()).unwrap_or(plain)
+    Program::compile("timestamp(text)")
+        .ok()
+        .and_then(|p| p.execute(&context).ok())
+        .unwrap_or(plain)
 }
 
 /// Property names that are no CEL identifiers are escaped (Kubernetes documentation, "Validation rules").
 fn escape(name: &str) -> String {
     const RESERVED: [&str; 21] = [
-        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if",
-        "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
     ];
     if RESERVED.contains(&name) {
         return format!("__{name}__");

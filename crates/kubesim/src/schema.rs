@@ -60,6 +60,7 @@ pub(crate) enum Additional {
 /// Keywords as they stand in the CRD. An unknown keyword is an error: kubesim must not pass over a rule in silence.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 struct Raw {
     #[serde(rename = "type")]
     types: Option<Type>,
@@ -116,6 +117,7 @@ enum RawAdditional {
 
 /// One node of a structural schema.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub(crate) struct Schema {
     pub(crate) types: Option<Type>,
     pub(crate) format: Option<String>,
@@ -151,9 +153,30 @@ pub(crate) struct Schema {
 
 /// Formats the real server validates and kubesim does not: a schema that uses one is refused at installation.
 const UNSUPPORTED_FORMATS: [&str; 24] = [
-    "bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4",
-    "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "date",
-    "duration", "k8s-short-name", "k8s-long-name",
+    "bsonobjectid",
+    "uri",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "cidr",
+    "mac",
+    "uuid",
+    "uuid3",
+    "uuid4",
+    "uuid5",
+    "isbn",
+    "isbn10",
+    "isbn13",
+    "creditcard",
+    "ssn",
+    "hexcolor",
+    "rgbcolor",
+    "byte",
+    "date",
+    "duration",
+    "k8s-short-name",
+    "k8s-long-name",
 ];
 
 impl Schema {
@@ -165,7 +188,8 @@ impl Schema {
 
     fn from_raw(raw: Raw, path: &str) -> Result<Self, SchemaError> {
         let below = |raw: Option<Box<Raw>>, step: &str| {
-            raw.map(|raw| Self::from_raw(*raw, &format!("{path}.{step}")).map(Box::new)).transpose()
+            raw.map(|raw| Self::from_raw(*raw, &format!("{path}.{step}")).map(Box::new))
+                .transpose()
         };
         let branches = |raws: Vec<Raw>, step: &str| {
             raws.into_iter()
@@ -173,8 +197,15 @@ impl Schema {
                 .map(|(i, raw)| Self::from_raw(raw, &format!("{path}.{step}[{i}]")))
                 .collect::<Result<Vec<_>, _>>()
         };
-        if let Some(format) = raw.format.as_deref().filter(|format| UNSUPPORTED_FORMATS.contains(format)) {
-            return Err(SchemaError::Unsupported { path: path.into(), what: format!("format {format}") });
+        if let Some(format) = raw
+            .format
+            .as_deref()
+            .filter(|format| UNSUPPORTED_FORMATS.contains(format))
+        {
+            return Err(SchemaError::Unsupported {
+                path: path.into(),
+                what: format!("format {format}"),
+            });
         }
         let list = match raw.list_type.as_deref() {
             None | Some("atomic") => ListType::Atomic,
@@ -201,9 +232,10 @@ impl Schema {
             additional: match raw.additional_properties {
                 None | Some(RawAdditional::Flag(false)) => Additional::None,
                 Some(RawAdditional::Flag(true)) => Additional::Any,
-                Some(RawAdditional::Schema(raw)) => {
-                    Additional::Schema(Box::new(Self::from_raw(*raw, &format!("{path}.additionalProperties"))?))
-                }
+                Some(RawAdditional::Schema(raw)) => Additional::Schema(Box::new(Self::from_raw(
+                    *raw,
+                    &format!("{path}.additionalProperties"),
+                )?)),
             },
             items: below(raw.items, "items")?,
             default: raw.default,
@@ -252,7 +284,9 @@ impl Schema {
         let items = self.items.as_deref();
         keys.iter()
             .filter_map(|key| {
-                let value = element.get(key).or_else(|| items?.properties.get(key)?.default.as_ref())?;
+                let value = element
+                    .get(key)
+                    .or_else(|| items?.properties.get(key)?.default.as_ref())?;
                 Some((key.clone(), value.clone()))
             })
             .collect()
@@ -263,7 +297,11 @@ impl Schema {
         match value {
             Value::Object(members) => {
                 members.retain(|name, value| {
-                    let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let at = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
                     if let Some(schema) = self.member(name) {
                         schema.prune(value, &at, unknown);
                         true
@@ -325,7 +363,10 @@ impl Schema {
 }
 
 fn malformed(path: &str, message: &str) -> SchemaError {
-    SchemaError::Malformed { path: path.into(), message: message.into() }
+    SchemaError::Malformed {
+        path: path.into(),
+        message: message.into(),
+    }
 }
 
 fn serde_path(json: &Value) -> Result<Raw, SchemaError> {

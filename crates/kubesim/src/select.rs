@@ -22,7 +22,9 @@ impl Requirement {
             Self::Exists(key) => get(key).is_some(),
             Self::Absent(key) => get(key).is_none(),
             Self::In(key, values) => get(key).is_some_and(|label| values.iter().any(|value| value == label)),
-            Self::NotIn(key, values) => get(key).is_none_or(|label| values.iter().all(|value| value != label)),
+            Self::NotIn(key, values) => {
+                get(key).is_none_or(|label| values.iter().all(|value| value != label))
+            }
             Self::Greater(key, bound) => number(key).is_some_and(|label| label > *bound),
             Self::Less(key, bound) => number(key).is_some_and(|label| label < *bound),
         }
@@ -51,7 +53,14 @@ impl Labels {
         }
         for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let key = text(&expression["key"]);
-            let values = || expression["values"].as_array().into_iter().flatten().map(text).collect();
+            let values = || {
+                expression["values"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(text)
+                    .collect()
+            };
             out.push(match expression["operator"].as_str().unwrap_or_default() {
                 "In" => Requirement::In(key, values()),
                 "NotIn" => Requirement::NotIn(key, values()),
@@ -82,8 +91,15 @@ impl Selection {
     ) -> Result<Self, Failure> {
         Ok(Self {
             namespace: namespace.map(str::to_owned),
-            labels: labels.map(parse_labels).transpose()?.map(Labels).unwrap_or_default(),
-            fields: fields.map(|text| parse_fields(resource, text)).transpose()?.unwrap_or_default(),
+            labels: labels
+                .map(parse_labels)
+                .transpose()?
+                .map(Labels)
+                .unwrap_or_default(),
+            fields: fields
+                .map(|text| parse_fields(resource, text))
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 
@@ -94,9 +110,14 @@ impl Selection {
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let metadata = &object["metadata"];
-        self.namespace.as_ref().is_none_or(|namespace| metadata["namespace"] == **namespace)
+        self.namespace
+            .as_ref()
+            .is_none_or(|namespace| metadata["namespace"] == **namespace)
             && self.labels.hold(&metadata["labels"])
-            && self.fields.iter().all(|(path, value, equal)| (field_text(object, path) == *value) == *equal)
+            && self
+                .fields
+                .iter()
+                .all(|(path, value, equal)| (field_text(object, path) == *value) == *equal)
     }
 }
 
@@ -197,14 +218,20 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, Failure> {
                     at.next();
                     let bound = word(at.next())?;
                     let bound = bound.parse().map_err(|_| unreadable(bound, "an integer"))?;
-                    if sign == ">" { Requirement::Greater(key, bound) } else { Requirement::Less(key, bound) }
+                    if sign == ">" {
+                        Requirement::Greater(key, bound)
+                    } else {
+                        Requirement::Less(key, bound)
+                    }
                 }
                 Some(other) => return Err(unreadable(other, "in, notin, =, ==, !=, gt, lt")),
             }
         };
         out.push(requirement);
         if let Some(next) = at.peek().copied().filter(|next| *next != ",") {
-            return Err(Failure::bad_request(format!("found '{next}', expected: ',' or 'end of string'")));
+            return Err(Failure::bad_request(format!(
+                "found '{next}', expected: ',' or 'end of string'"
+            )));
         }
     }
     Ok(out)
@@ -212,7 +239,11 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, Failure> {
 
 fn word(token: Option<&str>) -> Result<&str, Failure> {
     let token = token.unwrap_or_default();
-    if is_word(token) { Ok(token) } else { Err(unreadable(token, "identifier")) }
+    if is_word(token) {
+        Ok(token)
+    } else {
+        Err(unreadable(token, "identifier"))
+    }
 }
 
 /// The value after `=`, which may be empty.
@@ -237,5 +268,7 @@ fn values<'a>(at: &mut impl Iterator<Item = &'a str>) -> Result<Vec<String>, Fai
 }
 
 fn unreadable(found: &str, expected: &str) -> Failure {
-    Failure::bad_request(format!("unable to parse requirement: found '{found}', expected: {expected}"))
+    Failure::bad_request(format!(
+        "unable to parse requirement: found '{found}', expected: {expected}"
+    ))
 }

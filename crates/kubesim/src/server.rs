@@ -66,13 +66,24 @@ pub(crate) struct State {
 
 /// What a request gets back.
 pub(crate) enum Answer {
-    Object { code: u16, body: Value, warnings: Vec<String> },
-    Watch { frames: mpsc::UnboundedReceiver<Frame>, bookmark: Bookmarks },
+    Object {
+        code: u16,
+        body: Value,
+        warnings: Vec<String>,
+    },
+    Watch {
+        frames: mpsc::UnboundedReceiver<Frame>,
+        bookmark: Bookmarks,
+    },
 }
 
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
-        Self::Object { code: 200, body, warnings: vec![] }
+        Self::Object {
+            code: 200,
+            body,
+            warnings: vec![],
+        }
     }
 }
 
@@ -101,20 +112,19 @@ impl State {
         let selection = select(target, query)?;
         let limit = query.number("limit")?;
         let version = self.version_asked(query)?;
-        let page = match query.get("continue") {
-            Some(token) => {
-                let (at, after) = read_token(token)?;
-                let mut page = self.store.list(&target.key(), &selection, Some(at))?;
-                page.items.retain(|(key, _)| *key > after);
-                page
-            }
-            None => {
-                let exact = version.filter(|_| query.get("resourceVersionMatch") == Some("Exact"));
-                self.store.list(&target.key(), &selection, exact)?
-            }
+        let page = if let Some(token) = query.get("continue") {
+            let (at, after) = read_token(token)?;
+            let mut page = self.store.list(&target.key(), &selection, Some(at))?;
+            page.items.retain(|(key, _)| *key > after);
+            page
+        } else {
+            let exact = version.filter(|_| query.get("resourceVersionMatch") == Some("Exact"));
+            self.store.list(&target.key(), &selection, exact)?
         };
         // A list at version 0 comes from the watch cache, which ignores the limit.
-        let limit = limit.filter(|_| version != Some(0)).and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit
+            .filter(|_| version != Some(0))
+            .and_then(|limit| usize::try_from(limit).ok());
         let total = page.items.len();
         let shown = limit.map_or(total, |limit| limit.min(total));
         let mut metadata = json!({"resourceVersion": page.version.to_string()});
@@ -125,7 +135,7 @@ impl State {
             }
         }
         let items = page.items.into_iter().take(shown).map(|(_, object)| object);
-        Ok(Answer::ok(list_body(&target.resource, form, items, metadata)?))
+        Ok(Answer::ok(list_body(&target.resource, form, items, &metadata)?))
     }
 
     pub(crate) fn watch(&mut self, target: &Target, query: &Query, form: Form) -> Result<Answer, Failure> {
@@ -134,7 +144,10 @@ impl State {
         }
         let since = match query.get("resourceVersion") {
             None | Some("0") => None,
-            Some(text) => Some(text.parse::<u64>().map_err(|_| Failure::internal(unparsable(text)))?),
+            Some(text) => Some(
+                text.parse::<u64>()
+                    .map_err(|_| Failure::internal(unparsable(text)))?,
+            ),
         };
         let filter = WatchFilter {
             resource: target.key(),
@@ -146,8 +159,15 @@ impl State {
         } else {
             (target.resource.api_version(), target.resource.kind.clone())
         };
-        let bookmark = Bookmarks { wanted: query.flag("allowWatchBookmarks"), api_version, kind };
-        Ok(Answer::Watch { frames: self.store.watch(filter, since)?, bookmark })
+        let bookmark = Bookmarks {
+            wanted: query.flag("allowWatchBookmarks"),
+            api_version,
+            kind,
+        };
+        Ok(Answer::Watch {
+            frames: self.store.watch(filter, since)?,
+            bookmark,
+        })
     }
 
     /// The `resourceVersion` of a list: not in the future, and with a match rule only where one makes sense.
@@ -178,7 +198,9 @@ impl State {
         }
         self.undefaulted.remove(&(write.key(), key.clone()));
         let (random, range) = (&mut self.random, self.watch_delay);
-        let stored = self.store.put(&write.key(), key.clone(), object, &mut || random.between(range));
+        let stored = self
+            .store
+            .put(&write.key(), key.clone(), object, &mut || random.between(range));
         self.note(write, key);
         stored
     }
@@ -188,7 +210,8 @@ impl State {
         if !write.options.dry_run {
             self.undefaulted.remove(&(write.key(), key.clone()));
             let (random, range) = (&mut self.random, self.watch_delay);
-            self.store.delete(&write.key(), key.clone(), &mut || random.between(range));
+            self.store
+                .delete(&write.key(), key.clone(), &mut || random.between(range));
             self.note(write, key);
         }
     }
@@ -240,7 +263,7 @@ pub(crate) fn list_body(
     resource: &Resource,
     form: Form,
     items: impl Iterator<Item = Arc<Value>>,
-    metadata: Value,
+    metadata: &Value,
 ) -> Result<Value, Failure> {
     let (api_version, kind) = match form {
         Form::Full => (resource.api_version(), resource.list_kind.clone()),
@@ -249,7 +272,11 @@ pub(crate) fn list_body(
     };
     let items: Vec<Value> = items
         .map(|object| {
-            let mut item = if form == Form::Full { (*object).clone() } else { object::metadata_only(&object) };
+            let mut item = if form == Form::Full {
+                (*object).clone()
+            } else {
+                object::metadata_only(&object)
+            };
             // Items of a Go list type do not repeat what the list says.
             if form == Form::Full && !resource.custom {
                 object::remove(&mut item, "apiVersion");

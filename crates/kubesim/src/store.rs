@@ -95,7 +95,11 @@ impl Store {
         self.version += 1;
         object::set_meta(&mut object, "resourceVersion", json!(self.version.to_string()));
         let after = Arc::new(object);
-        let before = self.objects.entry(resource.clone()).or_default().insert(key.clone(), after.clone());
+        let before = self
+            .objects
+            .entry(resource.clone())
+            .or_default()
+            .insert(key.clone(), after.clone());
         self.record(resource, key, before, Some(after.clone()), delay);
         after
     }
@@ -121,9 +125,17 @@ impl Store {
         after: Option<Arc<Value>>,
         delay: &mut dyn FnMut() -> Duration,
     ) {
-        let change = Change { version: self.version, resource: resource.clone(), key, before, after };
+        let change = Change {
+            version: self.version,
+            resource: resource.clone(),
+            key,
+            before,
+            after,
+        };
         self.watches.retain_mut(|watch| {
-            let Some(line) = frame(&watch.filter, &change) else { return !watch.frames.is_closed() };
+            let Some(line) = frame(&watch.filter, &change) else {
+                return !watch.frames.is_closed();
+            };
             watch.last_due = watch.last_due.max(Instant::now() + delay());
             watch.frames.send((watch.last_due, line)).is_ok()
         });
@@ -150,7 +162,12 @@ impl Store {
             )));
         }
         let mut objects = self.objects.get(resource).cloned().unwrap_or_default();
-        for change in self.history.iter().rev().take_while(|change| change.version > version) {
+        for change in self
+            .history
+            .iter()
+            .rev()
+            .take_while(|change| change.version > version)
+        {
             if change.resource == *resource {
                 match &change.before {
                     Some(before) => objects.insert(change.key.clone(), before.clone()),
@@ -158,7 +175,10 @@ impl Store {
                 };
             }
         }
-        let items = objects.into_iter().filter(|(_, object)| selection.matches(object)).collect();
+        let items = objects
+            .into_iter()
+            .filter(|(_, object)| selection.matches(object))
+            .collect();
         Ok(Page { version, items })
     }
 
@@ -193,7 +213,11 @@ impl Store {
             // The receiver is in this function's hands.
             let _ = frames.send((now, line));
         }
-        self.watches.push(Watch { filter, frames, last_due: now });
+        self.watches.push(Watch {
+            filter,
+            frames,
+            last_due: now,
+        });
         Ok(receiver)
     }
 
@@ -227,7 +251,11 @@ fn frame(filter: &WatchFilter, change: &Change) -> Option<Bytes> {
 }
 
 fn line(kind: &str, object: &Value, version: Option<u64>, metadata_only: bool) -> Bytes {
-    let mut object = if metadata_only { object::metadata_only(object) } else { object.clone() };
+    let mut object = if metadata_only {
+        object::metadata_only(object)
+    } else {
+        object.clone()
+    };
     if let Some(version) = version {
         object::set_meta(&mut object, "resourceVersion", json!(version.to_string()));
     }

@@ -17,7 +17,10 @@ pub(crate) struct Validation<'a> {
 impl<'a> Validation<'a> {
     /// The violations of `new`. With `old`, those of parts that have not changed are left out (KEP-4008).
     pub(crate) fn run(schema: &Schema, prefix: &'a str, new: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let mut validation = Self { prefix, causes: vec![] };
+        let mut validation = Self {
+            prefix,
+            causes: vec![],
+        };
         validation.node(schema, new, old, "", old == Some(new));
         validation.causes
     }
@@ -53,17 +56,31 @@ impl<'a> Validation<'a> {
         match new {
             Value::Object(members) => {
                 for (name, value) in members {
-                    let Some(schema) = schema.member(name) else { continue };
+                    let Some(schema) = schema.member(name) else {
+                        continue;
+                    };
                     let old = old.and_then(|old| old.get(name));
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
                     self.node(schema, value, old, &path, unchanged || old == Some(value));
                 }
             }
             Value::Array(elements) => {
-                let Some(items) = schema.items.as_deref() else { return };
+                let Some(items) = schema.items.as_deref() else {
+                    return;
+                };
                 for (i, value) in elements.iter().enumerate() {
                     let old = correlate(schema, old, value);
-                    self.node(items, value, old, &format!("{path}[{i}]"), unchanged || old == Some(value));
+                    self.node(
+                        items,
+                        value,
+                        old,
+                        &format!("{path}[{i}]"),
+                        unchanged || old == Some(value),
+                    );
                 }
             }
             _ => {}
@@ -72,7 +89,10 @@ impl<'a> Validation<'a> {
 
     fn wrong_type(&mut self, schema: &Schema, value: &Value, path: &str) {
         let fraction = schema.types == Some(Type::Integer) && value.is_f64();
-        let format = schema.format.as_deref().filter(|format| fraction && matches!(*format, "int32" | "int64"));
+        let format = schema
+            .format
+            .as_deref()
+            .filter(|format| fraction && matches!(*format, "int32" | "int64"));
         let (expected, actual) = match (schema.int_or_string, format) {
             (true, _) => ("integer,string", type_name(value)),
             (false, Some(format)) => (format, "float64"),
@@ -80,23 +100,34 @@ impl<'a> Validation<'a> {
         };
         let actual = json!(actual);
         let message = format!("Invalid value: {actual}: {path} in body must be of type {expected}: {actual}");
-        self.causes.push(Cause::new("FieldValueTypeInvalid", self.field(path), message));
+        self.causes
+            .push(Cause::new("FieldValueTypeInvalid", self.field(path), message));
         if fraction {
             self.not_this_integer(schema, path);
         }
     }
 
     fn not_this_integer(&mut self, schema: &Schema, path: &str) {
-        let format =
-            schema.format.as_deref().map_or("(default format)".to_owned(), |format| format!("with format {format}"));
-        self.causes.push(nowhere(&format!("Checked value must be of type integer {format} in {path}")));
+        let format = schema
+            .format
+            .as_deref()
+            .map_or("(default format)".to_owned(), |format| {
+                format!("with format {format}")
+            });
+        self.causes.push(nowhere(&format!(
+            "Checked value must be of type integer {format} in {path}"
+        )));
     }
 
     fn scalar(&mut self, schema: &Schema, value: &Value, path: &str) {
         if !schema.enumeration.is_empty() && !schema.enumeration.contains(value) {
             let supported: Vec<String> = schema.enumeration.iter().map(Value::to_string).collect();
-            let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
-            self.causes.push(Cause::new("FieldValueNotSupported", self.field(path), message));
+            let message = format!(
+                "Unsupported value: {value}: supported values: {}",
+                supported.join(", ")
+            );
+            self.causes
+                .push(Cause::new("FieldValueNotSupported", self.field(path), message));
         }
         match value {
             Value::String(text) => self.text(schema, text, path),
@@ -111,7 +142,8 @@ impl<'a> Validation<'a> {
         // The server stops at the first of these three.
         if let Some(max) = schema.max_length.filter(|max| length > *max) {
             let message = format!("Too long: may not be more than {max} bytes");
-            self.causes.push(Cause::new("FieldValueTooLong", self.field(path), message));
+            self.causes
+                .push(Cause::new("FieldValueTooLong", self.field(path), message));
         } else if let Some(min) = schema.min_length.filter(|min| length < *min) {
             self.invalid(path, &value, &format!("should be at least {min} chars long"));
         } else if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
@@ -125,7 +157,9 @@ impl<'a> Validation<'a> {
     fn number(&mut self, schema: &Schema, number: &Number, path: &str) {
         let value = Value::Number(number.clone());
         let float = number.as_f64().unwrap_or_default();
-        if schema.format.as_deref() == Some("int32") && number.as_i64().is_some_and(|i| i32::try_from(i).is_err()) {
+        if schema.format.as_deref() == Some("int32")
+            && number.as_i64().is_some_and(|i| i32::try_from(i).is_err())
+        {
             self.not_this_integer(schema, path);
         }
         if let Some(min) = &schema.minimum {
@@ -154,21 +188,33 @@ impl<'a> Validation<'a> {
     fn bounds(&mut self, schema: &Schema, value: &Value, path: &str) {
         let (length, min, max, noun) = match value {
             Value::Array(elements) => (elements.len() as u64, schema.min_items, schema.max_items, "items"),
-            Value::Object(members) => {
-                (members.len() as u64, schema.min_properties, schema.max_properties, "properties")
-            }
+            Value::Object(members) => (
+                members.len() as u64,
+                schema.min_properties,
+                schema.max_properties,
+                "properties",
+            ),
             _ => return,
         };
         if let Some(min) = min.filter(|min| length < *min) {
-            self.invalid(path, &json!(length), &format!("should have at least {min} {noun}"));
+            self.invalid(
+                path,
+                &json!(length),
+                &format!("should have at least {min} {noun}"),
+            );
         }
         if let Some(max) = max.filter(|max| length > *max) {
             let message = format!("Too many: {length}: must have at most {max} items");
-            self.causes.push(Cause::new("FieldValueTooMany", self.field(path), message));
+            self.causes
+                .push(Cause::new("FieldValueTooMany", self.field(path), message));
         }
         if let Value::Object(members) = value {
             for name in schema.required.iter().filter(|name| !members.contains_key(*name)) {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 self.causes.push(Cause::required(self.field(&path), ""));
             }
         }
@@ -198,20 +244,32 @@ impl<'a> Validation<'a> {
     /// `allOf`, `anyOf`, `oneOf`, `not`: reported without a field, and never ratcheted.
     fn branches(&mut self, schema: &Schema, value: &Value, path: &str) {
         let attempt = |branch: &Schema| {
-            let mut validation = Validation { prefix: self.prefix, causes: vec![] };
+            let mut validation = Validation {
+                prefix: self.prefix,
+                causes: vec![],
+            };
             validation.node(branch, value, None, path, false);
             validation.causes
         };
         let quoted = json!(path);
         let mut found = vec![];
-        let failed: Vec<Vec<Cause>> = schema.all_of.iter().map(attempt).filter(|c| !c.is_empty()).collect();
+        let failed: Vec<Vec<Cause>> = schema
+            .all_of
+            .iter()
+            .map(attempt)
+            .filter(|c| !c.is_empty())
+            .collect();
         if !failed.is_empty() {
             found.extend(failed.into_iter().flatten());
-            found.push(nowhere(&format!("{quoted} must validate all the schemas (allOf)")));
+            found.push(nowhere(&format!(
+                "{quoted} must validate all the schemas (allOf)"
+            )));
         }
         let any: Vec<Vec<Cause>> = schema.any_of.iter().map(attempt).collect();
         if !any.is_empty() && any.iter().all(|causes| !causes.is_empty()) {
-            found.push(nowhere(&format!("{quoted} must validate at least one schema (anyOf)")));
+            found.push(nowhere(&format!(
+                "{quoted} must validate at least one schema (anyOf)"
+            )));
             found.extend(any.into_iter().next().unwrap_or_default());
         }
         let one: Vec<Vec<Cause>> = schema.one_of.iter().map(attempt).collect();
@@ -225,7 +283,11 @@ impl<'a> Validation<'a> {
                 found.push(nowhere(&format!("{text} Found {valid} valid alternatives")));
             }
         }
-        if schema.not.as_deref().is_some_and(|branch| attempt(branch).is_empty()) {
+        if schema
+            .not
+            .as_deref()
+            .is_some_and(|branch| attempt(branch).is_empty())
+        {
             found.push(nowhere(&format!("{quoted} must not validate the schema (not)")));
         }
         self.causes.extend(found);

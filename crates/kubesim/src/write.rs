@@ -3,11 +3,11 @@
 use crate::{
     apply::{Manager, Writer},
     builtin,
-    failure::{Cause, Failure},
-    metadata,
-    object::{self, finalizers, generation, is_deleting, meta},
+    failure::{Cause, Failure, Subject},
+    object::{self, finalizers, is_deleting, meta},
     request::{FieldValidation, Options, Target},
     server::{Answer, Commit, State},
+    strategy::{empty_object, prepare_update, without_times},
     validate::Validation,
 };
 use serde_json::{Value, json};
@@ -37,7 +37,11 @@ struct Written {
 impl Written {
     fn answer(self) -> Answer {
         let code = if self.created { 201 } else { 200 };
-        Answer::Object { code, body: (*self.object).clone(), warnings: self.warnings }
+        Answer::Object {
+            code,
+            body: (*self.object).clone(),
+            warnings: self.warnings,
+        }
     }
 }
 
@@ -75,28 +79,44 @@ fn decode(target: &Target, mut object: Value, validation: FieldValidation) -> Re
     let cannot = |why: &str| {
         let kind = &resource.kind;
         let version = &resource.version;
-        Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+        Failure::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+        ))
     };
     let mut unknown = vec![];
     resource.schema.prune(&mut object, "", &mut unknown);
     unknown.sort();
-    let texts: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    let texts: Vec<String> = unknown
+        .iter()
+        .map(|path| format!("unknown field {path:?}"))
+        .collect();
     if validation == FieldValidation::Strict && !texts.is_empty() {
         return Err(cannot(&format!("strict decoding error: {}", texts.join(", "))));
     }
     resource.schema.apply_defaults(&mut object);
     object::tidy_numbers(&mut object);
     // Go structs refuse wrong types while decoding; only the rest of a custom object reaches validation.
-    let typed = if resource.custom { json!({"metadata": object["metadata"]}) } else { object.clone() };
+    let typed = if resource.custom {
+        json!({"metadata": object["metadata"]})
+    } else {
+        object.clone()
+    };
     if let Some(cause) = Validation::run(&resource.schema, "", &typed, None)
         .into_iter()
         .find(|cause| cause.reason == "FieldValueTypeInvalid")
     {
-        return Err(cannot(&format!("json: cannot unmarshal {}: {}", cause.field, cause.message)));
+        return Err(cannot(&format!(
+            "json: cannot unmarshal {}: {}",
+            cause.field, cause.message
+        )));
     }
     object::tidy_metadata(&mut object);
     builtin::normalise(resource, &mut object)?;
-    let warnings = if validation == FieldValidation::Warn { texts } else { vec![] };
+    let warnings = if validation == FieldValidation::Warn {
+        texts
+    } else {
+        vec![]
+    };
     Ok(Decoded { object, warnings })
 }
 
@@ -119,13 +139,24 @@ fn check_names(target: &Target, object: &Value) -> Result<(), Failure> {
 }
 
 impl State {
-    pub(crate) fn create(&mut self, target: &Target, body: Value, options: &Options) -> Result<Answer, Failure> {
+    pub(crate) fn create(
+        &mut self,
+        target: &Target,
+        body: Value,
+        options: &Options,
+    ) -> Result<Answer, Failure> {
         let Decoded { mut object, warnings } = decode(target, body, options.validation)?;
         check_names(target, &object)?;
         let empty = empty_object(target);
-        self.writer(target, options, false).record_update(&empty, &mut object);
+        self.writer(target, options, false)
+            .record_update(&empty, &mut object);
         let object = self.insert(target, "create", object, options)?;
-        Ok(Written { object, created: true, warnings }.answer())
+        Ok(Written {
+            object,
+            created: true,
+            warnings,
+        }
+        .answer())
     }
 
     pub(crate) fn put(&mut self, target: &Target, body: Value, options: &Options) -> Result<Answer, Failure> {
@@ -140,10 +171,16 @@ impl State {
             );
             return Err(Failure::conflict(target.resource.subject(target.name()), &detail));
         }
-        self.complete(target, &live, &mut object);
-        self.writer(target, options, false).record_update(&live, &mut object);
+        Self::complete(target, &live, &mut object);
+        self.writer(target, options, false)
+            .record_update(&live, &mut object);
         let object = self.update(target, "update", &live, object, options)?;
-        Ok(Written { object, created: false, warnings }.answer())
+        Ok(Written {
+            object,
+            created: false,
+            warnings,
+        }
+        .answer())
     }
 
     pub(crate) fn patch(
@@ -160,20 +197,26 @@ impl State {
         let mut patched = (*live).clone();
         crate::patch::apply(kind, &mut patched, body)?;
         let text = patched.to_string();
-        let Decoded { mut object, warnings } =
-            decode(target, patched, options.validation).map_err(|failure| undecodable_patch(failure, &text))?;
+        let Decoded { mut object, warnings } = decode(target, patched, options.validation)
+            .map_err(|failure| undecodable_patch(failure, &text))?;
         check_names(target, &object)?;
-        self.complete(target, &live, &mut object);
-        self.writer(target, options, false).record_update(&live, &mut object);
+        Self::complete(target, &live, &mut object);
+        self.writer(target, options, false)
+            .record_update(&live, &mut object);
         let object = self.update(target, "patch", &live, object, options)?;
-        Ok(Written { object, created: false, warnings }.answer())
+        Ok(Written {
+            object,
+            created: false,
+            warnings,
+        }
+        .answer())
     }
 
     fn apply(&mut self, target: &Target, body: &[u8], options: &Options) -> Result<Answer, Failure> {
         let resource = &target.resource;
         if !options.manager_given {
             let cause = Cause::required("fieldManager", "is required for apply patch");
-            let subject = crate::failure::Subject::new("meta.k8s.io", "PatchOptions", "");
+            let subject = Subject::new("meta.k8s.io", "PatchOptions", "");
             return Err(Failure::invalid(subject, vec![cause]));
         }
         let mut config: Value = serde_json::from_slice(body)
@@ -187,7 +230,10 @@ impl State {
                 kind.unwrap_or_default()
             )));
         }
-        if config["metadata"].get("managedFields").is_some_and(|list| !list.is_null()) {
+        if config["metadata"]
+            .get("managedFields")
+            .is_some_and(|list| !list.is_null())
+        {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
         }
         let errors = crate::apply::typed::type_errors(&resource.schema, &config);
@@ -227,11 +273,21 @@ impl State {
                 )));
             }
             let object = self.insert(target, "apply", object, options)?;
-            return Ok(Written { object, created: true, warnings }.answer());
+            return Ok(Written {
+                object,
+                created: true,
+                warnings,
+            }
+            .answer());
         };
-        self.complete(target, &live, &mut object);
+        Self::complete(target, &live, &mut object);
         let object = self.update(target, "apply", &live, object, options)?;
-        Ok(Written { object, created: false, warnings }.answer())
+        Ok(Written {
+            object,
+            created: false,
+            warnings,
+        }
+        .answer())
     }
 
     fn writer<'a>(&self, target: &'a Target, options: &Options, applies: bool) -> Writer<'a> {
@@ -242,14 +298,18 @@ impl State {
                 applies,
                 name: options.manager.clone(),
                 api_version: target.resource.api_version(),
-                subresource: if target.status { "status".into() } else { String::new() },
+                subresource: if target.status {
+                    "status".into()
+                } else {
+                    String::new()
+                },
             },
             now: self.now_text(),
         }
     }
 
     /// What a client may leave out of an update without asking for its removal (`ValidateObjectMetaAccessorUpdate`).
-    fn complete(&self, target: &Target, live: &Value, object: &mut Value) {
+    fn complete(target: &Target, live: &Value, object: &mut Value) {
         if meta(object, "name").is_empty() {
             object::set_meta(object, "name", json!(target.name()));
         }
@@ -277,12 +337,21 @@ impl State {
             builtin::normalise(resource, &mut object)?;
         }
         let version_sent = !meta(&object, "resourceVersion").is_empty();
-        for name in ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"] {
+        for name in [
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "selfLink",
+        ] {
             object::remove_meta(&mut object, name);
         }
         if verb == "apply" && !meta(&object, "uid").is_empty() {
             let subject = resource.subject(target.name());
-            let detail = format!("Precondition failed: UID in precondition: {}, UID in object meta: ", meta(&object, "uid"));
+            let detail = format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: ",
+                meta(&object, "uid")
+            );
             return Err(Failure::conflict(subject, &detail));
         }
         if let Some(namespace) = &target.namespace {
@@ -291,7 +360,7 @@ impl State {
         let uid = self.random.uid();
         object::set_meta(&mut object, "uid", json!(uid));
         object::set_meta(&mut object, "creationTimestamp", json!(self.now_text()));
-        if resource.has_generation {
+        if resource.has_generation() {
             object::set_meta(&mut object, "generation", json!(1));
         }
         let mut undefaulted = false;
@@ -303,14 +372,28 @@ impl State {
         builtin::prepare_create(resource, &mut object);
         self.validate(target, &object, None)?;
         self.admit(target, "CREATE", Some(&object), None, options)?;
-        let key = (target.namespace.clone().unwrap_or_default(), meta(&object, "name").to_owned());
+        let key = (
+            target.namespace.clone().unwrap_or_default(),
+            meta(&object, "name").to_owned(),
+        );
         if version_sent {
-            return Err(Failure::internal("resourceVersion should not be set on objects to be created"));
+            return Err(Failure::internal(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         if self.store.get(&target.key(), &key).is_some() {
             return Err(Failure::already_exists(resource.subject(&key.1)));
         }
-        let stored = self.commit(&Commit { verb, resource, status: false, options }, key.clone(), object);
+        let stored = self.commit(
+            &Commit {
+                verb,
+                resource,
+                status: false,
+                options,
+            },
+            key.clone(),
+            object,
+        );
         if undefaulted && !options.dry_run {
             self.undefaulted.insert((target.key(), key));
         }
@@ -328,9 +411,13 @@ impl State {
     ) -> Result<Arc<Value>, Failure> {
         let resource = &target.resource;
         let sent = meta(&object, "resourceVersion");
-        if sent.is_empty() {
+        if matches!(sent, "" | "0") {
             if resource.custom {
-                let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+                let cause = Cause::invalid(
+                    "metadata.resourceVersion",
+                    &json!(0),
+                    "must be specified for an update",
+                );
                 return Err(Failure::invalid(resource.subject(target.name()), vec![cause]));
             }
         } else if sent != meta(live, "resourceVersion") {
@@ -339,7 +426,12 @@ impl State {
         let object = prepare_update(target, live, object);
         self.validate(target, &object, Some(live))?;
         self.admit(target, "UPDATE", Some(&object), Some(live), options)?;
-        let commit = Commit { verb, resource, status: target.status, options };
+        let commit = Commit {
+            verb,
+            resource,
+            status: target.status,
+            options,
+        };
         let key = target.object_key();
         // The last finalizer of a deleted object takes the object with it.
         let held = resource.kind == "Namespace" && !resource.custom;
@@ -354,143 +446,14 @@ impl State {
         }
         Ok(self.commit(&commit, key, object))
     }
-
-    fn validate(&self, target: &Target, new: &Value, old: Option<&Value>) -> Result<(), Failure> {
-        let resource = &target.resource;
-        let mut causes = vec![];
-        if resource.custom && new["kind"] != *resource.kind {
-            let detail = format!("must be {}", resource.kind);
-            causes.push(Cause::invalid("kind", &new["kind"], &detail));
-            let kind = new["kind"].as_str().unwrap_or_default();
-            let subject = crate::failure::Subject::new(&resource.group, kind, meta(new, "name"));
-            return Err(Failure::invalid(subject, causes));
-        }
-        causes.extend(metadata::validate(resource, new, old));
-        if target.status && resource.custom {
-            // The server validates only the status here, with paths that start below it.
-            if let (Some(schema), Some(status)) = (resource.schema.properties.get("status"), new.get("status")) {
-                causes.extend(Validation::run(schema, "status", status, old.and_then(|old| old.get("status"))));
-            }
-        } else {
-            causes.extend(Validation::run(&resource.schema, "", new, old));
-        }
-        causes.extend(builtin::validate(resource, new, old));
-        if !resource.custom {
-            causes.extend(crate::admission::validate(resource, new)?);
-        }
-        if resource.custom {
-            if causes.iter().any(Cause::blocks_rules) {
-                let detail = "some validation rules were not checked because the object was invalid; \
-                    correct the existing errors to complete validation";
-                causes.push(Cause::invalid("<nil>", &Value::Null, detail));
-            } else {
-                causes.extend(self.rules.check(&resource.schema, new, old)?);
-            }
-        }
-        if causes.is_empty() {
-            return Ok(());
-        }
-        let name = meta(new, "name");
-        let event = resource.kind == "Event" && !resource.custom;
-        // Events are validated as core objects, whatever group they came through.
-        let subject =
-            if event { crate::failure::Subject::new("", "Event", name) } else { resource.kind_subject(name) };
-        Err(Failure::invalid(subject, causes))
-    }
-
-    /// The NamespaceLifecycle admission plugin: a namespace must exist and not be going away.
-    fn check_namespace(&self, target: &Target, name: &str) -> Result<(), Failure> {
-        let Some(namespace) = &target.namespace else { return Ok(()) };
-        let namespaces = (String::new(), "namespaces".to_owned());
-        let Some(found) = self.store.get(&namespaces, &(String::new(), namespace.clone())) else {
-            return Err(Failure::not_found(crate::failure::Subject::new("", "namespaces", namespace)));
-        };
-        if !is_deleting(found) {
-            return Ok(());
-        }
-        let detail =
-            format!("unable to create new content in namespace {namespace} because it is being terminated");
-        let cause = Cause::new(
-            "NamespaceTerminating",
-            "metadata.namespace",
-            format!("namespace {namespace} is being terminated"),
-        );
-        Err(Failure::forbidden(target.resource.subject(name), &detail).because(vec![cause]))
-    }
-}
-
-/// What the strategy of the resource does to an update.
-fn prepare_update(target: &Target, live: &Value, object: Value) -> Value {
-    let resource = &target.resource;
-    let mut new = object;
-    if target.status {
-        let mut kept = live.clone();
-        object::copy_member(&mut kept, &new, "status");
-        object::set_meta(&mut kept, "managedFields", new["metadata"]["managedFields"].clone());
-        object::tidy_metadata(&mut kept);
-        new = kept;
-    } else {
-        if resource.has_status {
-            object::copy_member(&mut new, live, "status");
-        }
-        if resource.kind == "Namespace" && !resource.custom {
-            object::copy_member(&mut new, live, "spec");
-        }
-        object::set_meta(&mut new, "creationTimestamp", live["metadata"]["creationTimestamp"].clone());
-        for name in ["generation", "selfLink"] {
-            match live["metadata"].get(name) {
-                Some(value) => object::set_meta(&mut new, name, value.clone()),
-                None => object::remove_meta(&mut new, name),
-            }
-        }
-        if is_deleting(live) && !is_deleting(&new) {
-            object::set_meta(&mut new, "deletionTimestamp", live["metadata"]["deletionTimestamp"].clone());
-        }
-        if new["metadata"].get("deletionGracePeriodSeconds").is_none()
-            && let Some(seconds) = live["metadata"].get("deletionGracePeriodSeconds")
-        {
-            object::set_meta(&mut new, "deletionGracePeriodSeconds", seconds.clone());
-        }
-        if resource.has_generation && content(&new) != content(live) {
-            object::set_meta(&mut new, "generation", json!(generation(live) + 1));
-        }
-    }
-    resource.schema.apply_defaults(&mut new);
-    object::set_meta(&mut new, "resourceVersion", live["metadata"]["resourceVersion"].clone());
-    new
-}
-
-/// Everything whose change is a new generation.
-fn content(object: &Value) -> Value {
-    let mut content = object.clone();
-    object::remove(&mut content, "metadata");
-    object::remove(&mut content, "status");
-    content
-}
-
-fn without_times(object: &Value) -> Value {
-    let mut object = object.clone();
-    let entries = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
-    for entry in entries.into_iter().flatten() {
-        object::remove(entry, "time");
-    }
-    object
-}
-
-/// The object an apply or a create starts from.
-fn empty_object(target: &Target) -> Value {
-    let resource = &target.resource;
-    let mut object = resource.zero.clone();
-    object["apiVersion"] = json!(resource.api_version());
-    object["kind"] = json!(resource.kind);
-    object["metadata"] = json!({});
-    object
 }
 
 /// A patch whose result cannot be decoded is an invalid patch, and the error quotes the result.
 fn undecodable_patch(failure: Failure, object: &str) -> Failure {
-    let Some((_, detail)) = failure.message.split_once(" cannot be handled as a ") else { return failure };
+    let Some((_, detail)) = failure.message.split_once(" cannot be handled as a ") else {
+        return failure;
+    };
     let detail = detail.split_once(": ").map_or(detail, |(_, detail)| detail);
     let cause = Cause::invalid("patch", &json!(object), detail);
-    Failure::invalid(crate::failure::Subject::default(), vec![cause])
+    Failure::invalid(Subject::default(), vec![cause])
 }

@@ -54,7 +54,10 @@ impl FieldSet {
         let mut out = self.clone();
         out.members.extend(other.members.iter().cloned());
         for (step, child) in &other.children {
-            let merged = out.children.get(step).map_or_else(|| child.clone(), |mine| mine.union(child));
+            let merged = out
+                .children
+                .get(step)
+                .map_or_else(|| child.clone(), |mine| mine.union(child));
             out.children.insert(step.clone(), merged);
         }
         out
@@ -63,15 +66,18 @@ impl FieldSet {
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         Self {
             members: self.members.intersection(&other.members).cloned().collect(),
-            children: self.pair(other, |mine, theirs| theirs.map(|theirs| mine.intersection(theirs))),
+            children: self.pair(other, |mine, theirs| {
+                theirs.map(|theirs| mine.intersection(theirs))
+            }),
         }
     }
 
     pub(crate) fn difference(&self, other: &Self) -> Self {
         Self {
             members: self.members.difference(&other.members).cloned().collect(),
-            children: self
-                .pair(other, |mine, theirs| Some(theirs.map_or_else(|| mine.clone(), |t| mine.difference(t)))),
+            children: self.pair(other, |mine, theirs| {
+                Some(theirs.map_or_else(|| mine.clone(), |t| mine.difference(t)))
+            }),
         }
     }
 
@@ -100,7 +106,12 @@ impl FieldSet {
     fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self {
             members: self.members.iter().filter(|step| keep(step)).cloned().collect(),
-            children: self.children.iter().filter(|(step, _)| keep(step)).map(|(s, c)| (s.clone(), c.clone())).collect(),
+            children: self
+                .children
+                .iter()
+                .filter(|(step, _)| keep(step))
+                .map(|(s, c)| (s.clone(), c.clone()))
+                .collect(),
         }
     }
 
@@ -126,7 +137,12 @@ impl FieldSet {
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut out: Vec<String> = self.members.iter().map(|step| show(step)).collect();
         for (step, child) in &self.children {
-            out.extend(child.paths().into_iter().map(|rest| format!("{}{rest}", show(step))));
+            out.extend(
+                child
+                    .paths()
+                    .into_iter()
+                    .map(|rest| format!("{}{rest}", show(step))),
+            );
         }
         out
     }
@@ -151,7 +167,9 @@ impl FieldSet {
     pub(crate) fn from_json(json: &Value) -> Self {
         let mut out = Self::default();
         for (step, below) in json.as_object().into_iter().flatten() {
-            let Some(fields) = below.as_object().filter(|_| step != ".") else { continue };
+            let Some(fields) = below.as_object().filter(|_| step != ".") else {
+                continue;
+            };
             if fields.is_empty() || fields.contains_key(".") {
                 out.members.insert(step.clone());
             }

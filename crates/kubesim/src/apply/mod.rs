@@ -17,7 +17,14 @@ use typed::{compare, field_set, merge, remove};
 
 /// What the server never records in `managedFields` (`stripMeta`).
 const STRIPPED: [&str; 9] = [
-    "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
     "resourceVersion",
 ];
 
@@ -70,7 +77,13 @@ impl Managed {
                         subresource: text(entry, "subresource"),
                     };
                     let time = entry["time"].as_str().map(str::to_owned);
-                    (manager, Owned { fields: FieldSet::from_json(&entry["fieldsV1"]), time })
+                    (
+                        manager,
+                        Owned {
+                            fields: FieldSet::from_json(&entry["fieldsV1"]),
+                            time,
+                        },
+                    )
                 })
                 .collect(),
         )
@@ -122,7 +135,12 @@ impl Managed {
             .filter(|(manager, _)| *manager != writer)
             .flat_map(|(manager, owned)| {
                 let name = manager.show();
-                owned.fields.intersection(written).paths().into_iter().map(move |path| (name.clone(), path))
+                owned
+                    .fields
+                    .intersection(written)
+                    .paths()
+                    .into_iter()
+                    .map(move |path| (name.clone(), path))
             })
             .collect()
     }
@@ -161,9 +179,17 @@ impl Writer<'_> {
     /// Records a create, replace or patch: what changed belongs to the writer, whoever had it.
     pub(crate) fn record_update(&self, live: &Value, new: &mut Value) {
         // A client may hand in edited managedFields, but not through a subresource.
-        let sent = if self.status == Some(true) { Managed::default() } else { Managed::of(new) };
+        let sent = if self.status == Some(true) {
+            Managed::default()
+        } else {
+            Managed::of(new)
+        };
         let reset = new["metadata"]["managedFields"] == json!([{}]);
-        let mut managed = if sent.0.is_empty() && !reset { Managed::of(live) } else { sent };
+        let mut managed = if sent.0.is_empty() && !reset {
+            Managed::of(live)
+        } else {
+            sent
+        };
         if reset {
             managed = Managed::default();
         }
@@ -185,7 +211,11 @@ impl Writer<'_> {
     pub(crate) fn apply(&self, live: &Value, config: &Value, force: bool) -> Result<Value, Failure> {
         let mut managed = Managed::of(live);
         let live = bare(live);
-        let last = managed.0.get(&self.manager).map(|owned| owned.fields.clone()).unwrap_or_default();
+        let last = managed
+            .0
+            .get(&self.manager)
+            .map(|owned| owned.fields.clone())
+            .unwrap_or_default();
         let set = self.reachable(&field_set(self.schema, config));
         let owned = managed.0.entry(self.manager.clone()).or_default();
         owned.fields.clone_from(&set);
@@ -217,7 +247,10 @@ impl Writer<'_> {
         let schema = Some(self.schema);
         let named = |set: &FieldSet| set.with_named_fields(schema);
         let pruned = remove(schema, merged, &named(last));
-        let everyone = managed.0.values().fold(FieldSet::default(), |all, owned| all.union(&owned.fields));
+        let everyone = managed
+            .0
+            .values()
+            .fold(FieldSet::default(), |all, owned| all.union(&owned.fields));
         let in_merged = named(&field_set(self.schema, merged));
         let kept = named(&field_set(self.schema, &pruned)).union(&named(&everyone));
         let pruned = remove(schema, merged, &in_merged.difference(&kept));
@@ -245,12 +278,20 @@ fn conflict(conflicts: &[(String, String)]) -> Failure {
             .into_iter()
             .map(|(manager, paths)| format!("conflicts with {manager}:\n- {}", paths.join("\n- ")))
             .collect();
-        format!("Apply failed with {} conflicts: {}", conflicts.len(), parts.join("\n"))
+        format!(
+            "Apply failed with {} conflicts: {}",
+            conflicts.len(),
+            parts.join("\n")
+        )
     };
     let causes = conflicts
         .iter()
         .map(|(manager, path)| {
-            Cause::new("FieldManagerConflict", path.clone(), format!("conflict with {manager}"))
+            Cause::new(
+                "FieldManagerConflict",
+                path.clone(),
+                format!("conflict with {manager}"),
+            )
         })
         .collect();
     Failure::new(409, "Conflict", message).because(causes)

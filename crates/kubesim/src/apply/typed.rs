@@ -88,7 +88,11 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     pub(crate) fn map(self, keep: impl Fn(FieldSet) -> FieldSet) -> Self {
-        Self { added: keep(self.added), modified: keep(self.modified), removed: keep(self.removed) }
+        Self {
+            added: keep(self.added),
+            modified: keep(self.modified),
+            removed: keep(self.removed),
+        }
     }
 }
 
@@ -110,11 +114,7 @@ fn differ(
     let new_shape = new.map(|value| shape(schema, value));
     let leaf;
     match (old_shape, new_shape, schema) {
-        (
-            a @ (None | Some(Shape::Struct(_))),
-            b @ (None | Some(Shape::Struct(_))),
-            _,
-        ) => {
+        (a @ (None | Some(Shape::Struct(_))), b @ (None | Some(Shape::Struct(_))), _) => {
             let empty = Map::new();
             let members = |shape: Option<Shape<'_>>| match shape {
                 Some(Shape::Struct(members)) => members.clone(),
@@ -132,9 +132,10 @@ fn differ(
         }
         (a @ (None | Some(Shape::List(_))), b @ (None | Some(Shape::List(_))), Some(list)) => {
             let index = |shape: Option<Shape<'_>>| match shape {
-                Some(Shape::List(elements)) => {
-                    elements.iter().map(|e| (step_of(list, e), e.clone())).collect::<BTreeMap<_, _>>()
-                }
+                Some(Shape::List(elements)) => elements
+                    .iter()
+                    .map(|e| (step_of(list, e), e.clone()))
+                    .collect::<BTreeMap<_, _>>(),
                 _ => BTreeMap::new(),
             };
             let (old, new) = (index(a), index(b));
@@ -143,7 +144,13 @@ fn differ(
             steps.sort();
             steps.dedup();
             for step in steps {
-                differ(items(schema), old.get(step), new.get(step), &below(path, step.clone()), out);
+                differ(
+                    items(schema),
+                    old.get(step),
+                    new.get(step),
+                    &below(path, step.clone()),
+                    out,
+                );
             }
         }
         _ => leaf = true,
@@ -242,20 +249,33 @@ pub(crate) fn remove(schema: Option<&Schema>, value: &Value, set: &FieldSet) -> 
                 if set.has(&step) {
                     continue;
                 }
-                let value = set.below(&step).map(|set| remove(member(schema, name), value, set));
+                let value = set
+                    .below(&step)
+                    .map(|set| remove(member(schema, name), value, set));
                 out.insert(name.clone(), value.unwrap_or_else(|| members[name].clone()));
             }
-            if out.is_empty() && !members.is_empty() { Value::Null } else { Value::Object(out) }
+            if out.is_empty() && !members.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(out)
+            }
         }
         (Shape::List(elements), Some(list)) => {
             let mut out = vec![];
             for element in elements {
                 let step = step_of(list, element);
                 if !set.has(&step) {
-                    out.push(set.below(&step).map_or_else(|| element.clone(), |set| remove(items(schema), element, set)));
+                    out.push(
+                        set.below(&step)
+                            .map_or_else(|| element.clone(), |set| remove(items(schema), element, set)),
+                    );
                 }
             }
-            if out.is_empty() && !elements.is_empty() { Value::Null } else { Value::Array(out) }
+            if out.is_empty() && !elements.is_empty() {
+                Value::Null
+            } else {
+                Value::Array(out)
+            }
         }
         _ => value.clone(),
     }

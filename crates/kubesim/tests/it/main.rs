@@ -1,6 +1,12 @@
 //! One suite, two servers: every case runs on kubesim, and on the real kube-apiserver when its binaries are there
 //! (`KUBEBUILDER_ASSETS`). The real server is right.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod kubesim_only;
 mod suite;
 
@@ -37,9 +43,18 @@ async fn world(case: &Case, users: &Users, sim: Option<&Kubesim>) -> World {
     let ns = case.name.replace("::", "-").replace('_', "-");
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(ns.clone());
-    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
     let (stranger, approver) = (users.stranger.clone(), users.approver.clone());
-    World { client, stranger, approver, ns, sim: sim.cloned() }
+    World {
+        client,
+        stranger,
+        approver,
+        ns,
+        sim: sim.cloned(),
+    }
 }
 
 /// Runs all cases one after the other, so that one run shows every disagreement.
@@ -53,7 +68,12 @@ async fn run_all(users: &Users, sim: Option<&Kubesim>) {
             failed.push(case.name);
         }
     }
-    assert!(failed.is_empty(), "{} of {} cases failed: {failed:#?}", failed.len(), CASES.len());
+    assert!(
+        failed.is_empty(),
+        "{} of {} cases failed: {failed:#?}",
+        failed.len(),
+        CASES.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +83,12 @@ async fn suite_on_kubesim() {
         sim.allow("widgeteers", verb, "suite.example", "*");
     }
     sim.allow("approver", "approve", "suite.example", "widgets");
-    let user = |name: &str| Client::new(sim.service_as(name, &["widgeteers", "system:authenticated"]), "default");
+    let user = |name: &str| {
+        Client::new(
+            sim.service_as(name, &["widgeteers", "system:authenticated"]),
+            "default",
+        )
+    };
     let users = Users {
         admin: Client::new(sim.service(), "default"),
         stranger: user("stranger"),
@@ -78,7 +103,10 @@ async fn allow(client: &Client, subject: &str, kind: &str, verbs: &[&str]) {
         body["metadata"] = json!({"name": subject});
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
         let request = http::Request::post(path).header("content-type", "application/json");
-        client.request::<Value>(request.body(body.to_string().into_bytes()).unwrap()).await.unwrap();
+        client
+            .request::<Value>(request.body(body.to_string().into_bytes()).unwrap())
+            .await
+            .unwrap();
     };
     let rule = json!({"apiGroups": ["suite.example"], "resources": ["*"], "verbs": verbs});
     create("clusterroles", json!({"rules": [rule]})).await;
@@ -95,16 +123,29 @@ async fn allow(client: &Client, subject: &str, kind: &str, verbs: &[&str]) {
 
 #[tokio::test]
 async fn suite_on_the_real_api_server() {
-    let users = ["stranger", "approver"].map(|name| controlplane::User::new(name, &["widgeteers"])).to_vec();
-    let options = controlplane::Options { users, ..controlplane::Options::default() };
-    let Some(cluster) = controlplane::start_or_skip(options).await else { return };
+    let users = ["stranger", "approver"]
+        .map(|name| controlplane::User::new(name, &["widgeteers"]))
+        .to_vec();
+    let options = controlplane::Options {
+        users,
+        ..controlplane::Options::default()
+    };
+    let Some(cluster) = controlplane::start_or_skip(options).await else {
+        return;
+    };
     let client = cluster.client().unwrap();
     let users = Users {
         admin: client.clone(),
         stranger: cluster.client_for("stranger").unwrap(),
         approver: cluster.client_for("approver").unwrap(),
     };
-    allow(&client, "widgeteers", "Group", &["create", "update", "patch", "delete", "get"]).await;
+    allow(
+        &client,
+        "widgeteers",
+        "Group",
+        &["create", "update", "patch", "delete", "get"],
+    )
+    .await;
     allow(&client, "approver", "User", &["approve"]).await;
     let crds: Api<kube::core::DynamicObject> = Api::all_with(
         client.clone(),
@@ -112,9 +153,18 @@ async fn suite_on_the_real_api_server() {
             k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
         >(&()),
     );
-    crds.create(&PostParams::default(), &serde_json::from_value(widget_crd()).unwrap()).await.unwrap();
+    crds.create(
+        &PostParams::default(),
+        &serde_json::from_value(widget_crd()).unwrap(),
+    )
+    .await
+    .unwrap();
     for _ in 0..100 {
-        if client.request_text(http::Request::get(suite::WIDGETS).body(vec![]).unwrap()).await.is_ok() {
+        if client
+            .request_text(http::Request::get(suite::WIDGETS).body(vec![]).unwrap())
+            .await
+            .is_ok()
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,6 +1,7 @@
 //! Writes what is generated, or checks that it is up to date. `PRODUCERS` is the list of what that is.
 
 mod crds;
+mod deploy;
 mod readme;
 
 use std::{
@@ -33,7 +34,7 @@ struct Generated {
 type Producer = fn(&Workspace) -> Result<Generated, Error>;
 
 /// Everything that is generated. A new kind of output is one more line.
-const PRODUCERS: &[Producer] = &[crds::produce, readme::produce];
+const PRODUCERS: &[Producer] = &[crds::produce, deploy::produce, readme::produce];
 
 /// A file that is not as it should be.
 #[derive(Debug)]

@@ -4,7 +4,10 @@ use super::{JSON, World, owns, version, widget};
 use serde_json::json;
 
 pub(crate) async fn fills_in_metadata_and_defaults(w: World) {
-    let mut body = widget("a", json!({"email": "a@example.com", "parent": {"name": "p"}, "tags": [{"key": "k"}]}));
+    let mut body = widget(
+        "a",
+        json!({"email": "a@example.com", "parent": {"name": "p"}, "tags": [{"key": "k"}]}),
+    );
     body["metadata"]["uid"] = json!("mine");
     body["metadata"]["generation"] = json!(7);
     body["metadata"]["creationTimestamp"] = json!("2001-01-01T00:00:00Z");
@@ -16,7 +19,10 @@ pub(crate) async fn fills_in_metadata_and_defaults(w: World) {
     assert_eq!(metadata["namespace"], *w.ns);
     assert_eq!(metadata["generation"], 1);
     assert_eq!(metadata["uid"].as_str().unwrap().len(), 36);
-    assert_eq!(metadata["creationTimestamp"].as_str().unwrap().len(), "2001-01-01T00:00:00Z".len());
+    assert_eq!(
+        metadata["creationTimestamp"].as_str().unwrap().len(),
+        "2001-01-01T00:00:00Z".len()
+    );
     assert_ne!(metadata["creationTimestamp"], "2001-01-01T00:00:00Z");
     assert_eq!(
         object["spec"],
@@ -52,7 +58,10 @@ pub(crate) async fn drops_unknown_fields(w: World) {
 
 pub(crate) async fn strict_names_unknown_fields(w: World) {
     let spec = json!({"email": "a@example.com", "foo": 1, "parent": {"name": "x", "zz": 1}, "tags": [{"key": "a", "u": 1}]});
-    let reply = w.post("?fieldValidation=Strict", &widget("a", spec)).await.fails(400, "BadRequest");
+    let reply = w
+        .post("?fieldValidation=Strict", &widget("a", spec))
+        .await
+        .fails(400, "BadRequest");
     assert_eq!(
         reply.message(),
         "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \"spec.foo\", \
@@ -61,14 +70,24 @@ pub(crate) async fn strict_names_unknown_fields(w: World) {
     w.get("a").await.fails(404, "NotFound");
     let mut body = widget("a", json!({"email": "a@example.com"}));
     body["metadata"]["foo"] = json!(1);
-    let reply = w.post("?fieldValidation=Strict", &body).await.fails(400, "BadRequest");
-    assert!(reply.message().ends_with("unknown field \"metadata.foo\""), "{}", reply.message());
+    let reply = w
+        .post("?fieldValidation=Strict", &body)
+        .await
+        .fails(400, "BadRequest");
+    assert!(
+        reply.message().ends_with("unknown field \"metadata.foo\""),
+        "{}",
+        reply.message()
+    );
 }
 
 pub(crate) async fn warns_of_unknown_fields(w: World) {
     let body = widget("a", json!({"email": "a@example.com", "foo": 1}));
     let reply = w.post("?fieldValidation=Warn", &body).await;
-    assert_eq!((reply.code, reply.warnings.as_slice()), (201, &["299 - \"unknown field \\\"spec.foo\\\"\"".to_owned()][..]));
+    assert_eq!(
+        (reply.code, reply.warnings.as_slice()),
+        (201, &["299 - \"unknown field \\\"spec.foo\\\"\"".to_owned()][..])
+    );
     let body = widget("b", json!({"email": "a@example.com", "foo": 1}));
     let reply = w.post("?fieldValidation=Ignore", &body).await;
     assert_eq!((reply.code, reply.warnings.len()), (201, 0));
@@ -76,9 +95,15 @@ pub(crate) async fn warns_of_unknown_fields(w: World) {
 
 pub(crate) async fn refuses_a_second_of_the_name(w: World) {
     w.plain("a").await;
-    let reply = w.post("", &widget("a", json!({"email": "b@example.com"}))).await.fails(409, "AlreadyExists");
+    let reply = w
+        .post("", &widget("a", json!({"email": "b@example.com"})))
+        .await
+        .fails(409, "AlreadyExists");
     assert_eq!(reply.message(), "widgets.suite.example \"a\" already exists");
-    assert_eq!(reply.body["details"], json!({"name": "a", "group": "suite.example", "kind": "widgets"}));
+    assert_eq!(
+        reply.body["details"],
+        json!({"name": "a", "group": "suite.example", "kind": "widgets"})
+    );
     // What is invalid is invalid first.
     w.post("", &widget("a", json!({}))).await.fails(422, "Invalid");
 }
@@ -88,7 +113,10 @@ pub(crate) async fn generates_names(w: World) {
     body["metadata"] = json!({"generateName": "gen-"});
     let object = w.post("", &body).await.ok();
     let name = object["metadata"]["name"].as_str().unwrap();
-    assert_eq!((name.len(), name.strip_prefix("gen-").map(str::len)), (9, Some(5)));
+    assert_eq!(
+        (name.len(), name.strip_prefix("gen-").map(str::len)),
+        (9, Some(5))
+    );
     assert_eq!(object["metadata"]["generateName"], "gen-");
     let other = w.post("", &body).await.ok();
     assert_ne!(other["metadata"]["name"], object["metadata"]["name"]);
@@ -117,7 +145,9 @@ pub(crate) async fn refuses_wrong_kind_and_version(w: World) {
     body.as_object_mut().unwrap().remove("apiVersion");
     w.post("", &body).await.fails(400, "BadRequest");
     let headers = [("content-type", JSON)];
-    w.send("POST", &w.path(""), &headers, "{\"metadata".to_owned()).await.fails(400, "BadRequest");
+    w.send("POST", &w.path(""), &headers, "{\"metadata".to_owned())
+        .await
+        .fails(400, "BadRequest");
 }
 
 pub(crate) async fn refuses_other_namespace(w: World) {
@@ -131,25 +161,44 @@ pub(crate) async fn refuses_other_namespace(w: World) {
 pub(crate) async fn refuses_missing_namespace(w: World) {
     let body = widget("a", json!({"email": "a@example.com"}));
     let path = "/apis/suite.example/v1/namespaces/nowhere/widgets";
-    let reply = w.call("POST", path, JSON, Some(&body)).await.fails(404, "NotFound");
+    let reply = w
+        .call("POST", path, JSON, Some(&body))
+        .await
+        .fails(404, "NotFound");
     assert_eq!(reply.message(), "namespaces \"nowhere\" not found");
-    assert_eq!(reply.body["details"], json!({"name": "nowhere", "kind": "namespaces"}));
+    assert_eq!(
+        reply.body["details"],
+        json!({"name": "nowhere", "kind": "namespaces"})
+    );
     // The namespace is looked at before the object.
-    w.call("POST", path, JSON, Some(&widget("a", json!({})))).await.fails(404, "NotFound");
+    w.call("POST", path, JSON, Some(&widget("a", json!({}))))
+        .await
+        .fails(404, "NotFound");
 }
 
 pub(crate) async fn refuses_resource_version(w: World) {
     let mut body = widget("a", json!({"email": "a@example.com"}));
     body["metadata"]["resourceVersion"] = json!("5");
     let reply = w.post("", &body).await.fails(500, "");
-    assert_eq!(reply.message(), "resourceVersion should not be set on objects to be created");
+    assert_eq!(
+        reply.message(),
+        "resourceVersion should not be set on objects to be created"
+    );
 }
 
 pub(crate) async fn refuses_bad_metadata(w: World) {
-    let reply = w.post("", &widget("Bad_", json!({"email": "a@example.com"}))).await.fails(422, "Invalid");
+    let reply = w
+        .post("", &widget("Bad_", json!({"email": "a@example.com"})))
+        .await
+        .fails(422, "Invalid");
     let causes = reply.causes();
     assert_eq!(causes.len(), 1);
-    assert!(causes.first().unwrap().starts_with("FieldValueInvalid|metadata.name|Invalid value: \"Bad_\": a lowercase RFC 1123"));
+    assert!(
+        causes
+            .first()
+            .unwrap()
+            .starts_with("FieldValueInvalid|metadata.name|Invalid value: \"Bad_\": a lowercase RFC 1123")
+    );
     for (metadata, field) in [
         (json!({"labels": {"a b": "c"}}), "metadata.labels"),
         (json!({"labels": {"a": "b c"}}), "metadata.labels"),
@@ -160,7 +209,11 @@ pub(crate) async fn refuses_bad_metadata(w: World) {
         let name = metadata.as_object().unwrap().keys().next().unwrap().clone();
         body["metadata"][&name] = metadata[&name].clone();
         let reply = w.post("", &body).await.fails(422, "Invalid");
-        assert!(reply.causes().iter().all(|cause| cause.contains(field)), "{:?}", reply.causes());
+        assert!(
+            reply.causes().iter().all(|cause| cause.contains(field)),
+            "{:?}",
+            reply.causes()
+        );
     }
 }
 
@@ -197,25 +250,47 @@ pub(crate) async fn owns_what_it_sets(w: World) {
 }
 
 pub(crate) async fn dry_run_stores_nothing(w: World) {
-    let reply = w.post("?dryRun=All", &widget("a", json!({"email": "a@example.com"}))).await;
+    let reply = w
+        .post("?dryRun=All", &widget("a", json!({"email": "a@example.com"})))
+        .await;
     assert_eq!(reply.code, 201);
     let object = reply.ok();
     assert!(object["metadata"].get("resourceVersion").is_none());
     assert_eq!(object["spec"]["color"], "Red");
     w.get("a").await.fails(404, "NotFound");
     let stored = w.plain("b").await;
-    let changed = w.merge("b?dryRun=All", json!({"spec": {"replicas": 2}})).await.ok();
-    assert_eq!((changed["spec"]["replicas"].as_i64(), changed["metadata"]["generation"].as_i64()), (Some(2), Some(2)));
+    let changed = w
+        .merge("b?dryRun=All", json!({"spec": {"replicas": 2}}))
+        .await
+        .ok();
+    assert_eq!(
+        (
+            changed["spec"]["replicas"].as_i64(),
+            changed["metadata"]["generation"].as_i64()
+        ),
+        (Some(2), Some(2))
+    );
     assert_eq!(w.get("b").await.ok(), stored);
     assert_eq!(version(&changed), version(&stored));
 }
 
 pub(crate) async fn drops_nulls_that_are_not_nullable(w: World) {
-    let spec = json!({"email": "a@example.com", "color": null, "replicas": null, "note": null, "parent": null});
+    let spec =
+        json!({"email": "a@example.com", "color": null, "replicas": null, "note": null, "parent": null});
     let object = w.post("", &widget("a", spec)).await.ok();
-    assert_eq!(object["spec"], json!({"email": "a@example.com", "color": "Red", "note": null}));
-    let reply = w.post("", &widget("b", json!({"email": null}))).await.fails(422, "Invalid");
-    assert!(reply.causes().contains("FieldValueRequired|spec.email|Required value"));
+    assert_eq!(
+        object["spec"],
+        json!({"email": "a@example.com", "color": "Red", "note": null})
+    );
+    let reply = w
+        .post("", &widget("b", json!({"email": null})))
+        .await
+        .fails(422, "Invalid");
+    assert!(
+        reply
+            .causes()
+            .contains("FieldValueRequired|spec.email|Required value")
+    );
 }
 
 pub(crate) async fn wrongly_typed_metadata_is_a_bad_request(w: World) {

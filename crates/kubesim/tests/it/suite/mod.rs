@@ -1,6 +1,7 @@
 //! The cases. Each gets a namespace of its own and asserts concrete facts: codes, reasons, fields of the result.
 
 mod apply;
+mod apply_status;
 mod builtin;
 mod create;
 mod delete;
@@ -64,10 +65,12 @@ cases! {
         creates, needs_the_name_to_create, needs_a_manager, same_again_changes_nothing, removes_what_is_no_longer_applied, conflicts, conflicts_with_updates,
         force_takes_over, shared_ownership, list_map_elements, list_order, composite_keys_with_defaults, sets,
         atomic_lists_and_maps, maps, nested_structs, unknown_and_mistyped_fields, wrong_objects,
-        resource_version_is_a_compare_and_swap, status_of_missing_is_not_found, status_takes_only_status,
-        status_has_managers_of_its_own, status_conditions_of_two_managers, status_compare_and_swap, main_ignores_status,
-        preserved_unknown_fields, labels_and_finalizers, invalid_results_are_refused, update_then_apply_by_one_name, empty_collections,
+        resource_version_is_a_compare_and_swap, preserved_unknown_fields, labels_and_finalizers, invalid_results_are_refused, update_then_apply_by_one_name, empty_collections,
         three_managers_of_one_field, ownership_lost_by_update, owner_references,
+    },
+    apply_status::{
+        missing_is_not_found, takes_only_status, has_managers_of_its_own, conditions_of_two_managers, compare_and_swap,
+        main_ignores_status,
     },
     list::{
         pages, pages_show_one_state, bad_continue_token, label_selectors, bad_label_selectors, field_selectors, unknown_field_selector,
@@ -144,7 +147,14 @@ impl Reply {
         causes
             .into_iter()
             .flatten()
-            .map(|cause| format!("{}|{}|{}", text(cause, "reason"), text(cause, "field"), text(cause, "message")))
+            .map(|cause| {
+                format!(
+                    "{}|{}|{}",
+                    text(cause, "reason"),
+                    text(cause, "field"),
+                    text(cause, "message")
+                )
+            })
             .collect()
     }
 
@@ -161,23 +171,42 @@ impl World {
         self.send(method, path, &[("content-type", media)], text).await
     }
 
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Reply {
-        let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(path);
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method.parse::<Method>().unwrap())
+            .uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.client.send(request.body(Body::from(body.into_bytes())).unwrap()).await.unwrap();
-        let warnings = response.headers().get_all("warning").iter().map(|w| w.to_str().unwrap().to_owned()).collect();
+        let response = self
+            .client
+            .send(request.body(Body::from(body.into_bytes())).unwrap())
+            .await
+            .unwrap();
+        let warnings = response
+            .headers()
+            .get_all("warning")
+            .iter()
+            .map(|w| w.to_str().unwrap().to_owned())
+            .collect();
         let code = response.status().as_u16();
         let bytes = response.into_body().collect_bytes().await.unwrap();
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
         Reply { code, body, warnings }
     }
 
     /// The same world for another user.
     pub(crate) fn acting(&self, client: &Client) -> Self {
-        Self { client: client.clone(), ..self.clone() }
+        Self {
+            client: client.clone(),
+            ..self.clone()
+        }
     }
 
     /// Installs or replaces a CRD and waits until an object that shows its effect gets the expected code.
@@ -208,8 +237,15 @@ impl World {
 
     /// The path of the widgets of this namespace, or of one of them, or of a part of one.
     pub(crate) fn path(&self, rest: &str) -> String {
-        let slash = if rest.is_empty() || rest.starts_with('?') { "" } else { "/" };
-        format!("/apis/suite.example/v1/namespaces/{}/widgets{slash}{rest}", self.ns)
+        let slash = if rest.is_empty() || rest.starts_with('?') {
+            ""
+        } else {
+            "/"
+        };
+        format!(
+            "/apis/suite.example/v1/namespaces/{}/widgets{slash}{rest}",
+            self.ns
+        )
     }
 
     pub(crate) async fn get(&self, rest: &str) -> Reply {
@@ -233,30 +269,48 @@ impl World {
     }
 
     pub(crate) async fn delete(&self, rest: &str, options: Option<Value>) -> Reply {
-        self.call("DELETE", &self.path(rest), JSON, options.as_ref()).await
+        self.call("DELETE", &self.path(rest), JSON, options.as_ref())
+            .await
     }
 
     /// Applies a spec as a manager.
     pub(crate) async fn apply(&self, name: &str, manager: &str, spec: Value) -> Reply {
-        self.apply_raw(name, &format!("fieldManager={manager}"), &widget(name, spec)).await
+        self.apply_raw(name, &format!("fieldManager={manager}"), &widget(name, spec))
+            .await
     }
 
     pub(crate) async fn force(&self, name: &str, manager: &str, spec: Value) -> Reply {
-        self.apply_raw(name, &format!("fieldManager={manager}&force=true"), &widget(name, spec)).await
+        self.apply_raw(
+            name,
+            &format!("fieldManager={manager}&force=true"),
+            &widget(name, spec),
+        )
+        .await
     }
 
     pub(crate) async fn apply_raw(&self, rest: &str, query: &str, body: &Value) -> Reply {
-        self.call("PATCH", &self.path(&format!("{rest}?{query}")), APPLY, Some(body)).await
+        self.call("PATCH", &self.path(&format!("{rest}?{query}")), APPLY, Some(body))
+            .await
     }
 
     pub(crate) async fn apply_status(&self, name: &str, manager: &str, status: Value) -> Reply {
         let body = json!({"apiVersion": "suite.example/v1", "kind": "Widget", "metadata": {"name": name}, "status": status});
-        self.apply_raw(&format!("{name}/status"), &format!("fieldManager={manager}"), &body).await
+        self.apply_raw(
+            &format!("{name}/status"),
+            &format!("fieldManager={manager}"),
+            &body,
+        )
+        .await
     }
 
     /// Creates a widget with the least a spec needs.
     pub(crate) async fn plain(&self, name: &str) -> Value {
-        self.post("?fieldManager=maker", &widget(name, json!({"email": "a@example.com"}))).await.ok()
+        self.post(
+            "?fieldManager=maker",
+            &widget(name, json!({"email": "a@example.com"})),
+        )
+        .await
+        .ok()
     }
 
     /// Creates a widget with more metadata.
@@ -274,12 +328,19 @@ pub(crate) fn widget(name: &str, spec: Value) -> Value {
 }
 
 pub(crate) fn version(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 pub(crate) fn names(list: &Value) -> Vec<String> {
     let items = list["items"].as_array().unwrap();
-    items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// `manager/operation/subresource` -> fieldsV1.
@@ -290,7 +351,12 @@ pub(crate) fn owners(object: &Value) -> BTreeMap<String, Value> {
         .into_iter()
         .flatten()
         .map(|entry| {
-            let key = format!("{}/{}/{}", text(entry, "manager"), text(entry, "operation"), text(entry, "subresource"));
+            let key = format!(
+                "{}/{}/{}",
+                text(entry, "manager"),
+                text(entry, "operation"),
+                text(entry, "subresource")
+            );
             (key, entry["fieldsV1"].clone())
         })
         .collect()
@@ -298,7 +364,9 @@ pub(crate) fn owners(object: &Value) -> BTreeMap<String, Value> {
 
 #[track_caller]
 pub(crate) fn owns(object: &Value, expected: &[(&str, Value)]) {
-    let expected: BTreeMap<String, Value> =
-        expected.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let expected: BTreeMap<String, Value> = expected
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     assert_eq!(owners(object), expected);
 }

@@ -9,7 +9,8 @@ const ROOT: &str = "/apis/admissionregistration.k8s.io/v1";
 async fn install(w: &World, spec: Value, probe: &Value, code: u16) {
     let name = w.ns.clone();
     let mut spec = spec;
-    spec["matchConstraints"]["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": w.ns}});
+    spec["matchConstraints"]["namespaceSelector"] =
+        json!({"matchLabels": {"kubernetes.io/metadata.name": w.ns}});
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
         "metadata": {"name": name}, "spec": spec,
@@ -18,8 +19,22 @@ async fn install(w: &World, spec: Value, probe: &Value, code: u16) {
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": format!("{name}-all")}, "spec": {"policyName": name, "validationActions": ["Deny"]},
     });
-    w.call("POST", &format!("{ROOT}/validatingadmissionpolicies"), JSON, Some(&policy)).await.ok();
-    w.call("POST", &format!("{ROOT}/validatingadmissionpolicybindings"), JSON, Some(&binding)).await.ok();
+    w.call(
+        "POST",
+        &format!("{ROOT}/validatingadmissionpolicies"),
+        JSON,
+        Some(&policy),
+    )
+    .await
+    .ok();
+    w.call(
+        "POST",
+        &format!("{ROOT}/validatingadmissionpolicybindings"),
+        JSON,
+        Some(&binding),
+    )
+    .await
+    .ok();
     w.until("POST", &w.path(""), probe, code).await;
 }
 
@@ -44,21 +59,56 @@ pub(crate) async fn denies(w: World) {
         ],
     });
     install(&w, policy, &spec("bad@example.com"), 422).await;
-    let prefix = format!("ValidatingAdmissionPolicy '{0}' with binding '{0}-all' denied request: ", w.ns);
+    let prefix = format!(
+        "ValidatingAdmissionPolicy '{0}' with binding '{0}-all' denied request: ",
+        w.ns
+    );
     let reply = w.post("", &spec("bad@example.com")).await.fails(422, "Invalid");
-    assert_eq!(reply.message(), format!("widgets.suite.example \"a\" is forbidden: {prefix}bad mail"));
+    assert_eq!(
+        reply.message(),
+        format!("widgets.suite.example \"a\" is forbidden: {prefix}bad mail")
+    );
     reply.has_causes(&[&format!("||{prefix}bad mail")]);
     assert_eq!(reply.body["details"]["kind"], "widgets");
     // Validation of the object comes first.
-    let reply = w.post("", &widget("a", json!({"email": "bad@example.com", "replicas": 900}))).await.fails(422, "Invalid");
+    let reply = w
+        .post(
+            "",
+            &widget("a", json!({"email": "bad@example.com", "replicas": 900})),
+        )
+        .await
+        .fails(422, "Invalid");
     assert!(reply.causes().first().unwrap().contains("spec.replicas"));
     w.plain("a").await;
-    let reply = w.merge("a", json!({"spec": {"replicas": 7}})).await.fails(403, "Forbidden");
-    assert!(reply.message().ends_with("denied request: too many: 7"), "{}", reply.message());
-    let reply = w.apply("a", "one", json!({"replicas": 7})).await.fails(403, "Forbidden");
-    assert!(reply.message().ends_with("denied request: too many: 7"), "{}", reply.message());
-    let reply = w.merge("a", json!({"spec": {"color": "Blue"}})).await.fails(422, "Invalid");
-    assert!(reply.message().ends_with("denied request: failed expression: object.spec.color != 'Blue'"), "{}", reply.message());
+    let reply = w
+        .merge("a", json!({"spec": {"replicas": 7}}))
+        .await
+        .fails(403, "Forbidden");
+    assert!(
+        reply.message().ends_with("denied request: too many: 7"),
+        "{}",
+        reply.message()
+    );
+    let reply = w
+        .apply("a", "one", json!({"replicas": 7}))
+        .await
+        .fails(403, "Forbidden");
+    assert!(
+        reply.message().ends_with("denied request: too many: 7"),
+        "{}",
+        reply.message()
+    );
+    let reply = w
+        .merge("a", json!({"spec": {"color": "Blue"}}))
+        .await
+        .fails(422, "Invalid");
+    assert!(
+        reply
+            .message()
+            .ends_with("denied request: failed expression: object.spec.color != 'Blue'"),
+        "{}",
+        reply.message()
+    );
     w.merge("a", json!({"spec": {"replicas": 4}})).await.ok();
     // The policy covers the resource, not its status.
     w.merge("a/status", json!({"status": {"count": 1}})).await.ok();
@@ -76,10 +126,20 @@ pub(crate) async fn sees_the_caller(w: World) {
     });
     let body = |note: &str| widget("a", json!({"email": "a@example.com", "note": note}));
     install(&w, policy, &body("nobody"), 422).await;
-    let reply = w.acting(&w.stranger).post("", &body("admin")).await.fails(422, "Invalid");
-    assert!(reply.message().ends_with("denied request: you are stranger"), "{}", reply.message());
+    let reply = w
+        .acting(&w.stranger)
+        .post("", &body("admin"))
+        .await
+        .fails(422, "Invalid");
+    assert!(
+        reply.message().ends_with("denied request: you are stranger"),
+        "{}",
+        reply.message()
+    );
     w.acting(&w.stranger).post("", &body("stranger")).await.ok();
-    w.post("", &widget("b", json!({"email": "a@example.com"}))).await.ok();
+    w.post("", &widget("b", json!({"email": "a@example.com"})))
+        .await
+        .ok();
 }
 
 pub(crate) async fn authorizer(w: World) {
@@ -92,14 +152,35 @@ pub(crate) async fn authorizer(w: World) {
         }],
     });
     let body = widget("a", json!({"email": "a@example.com", "adopt": "x"}));
-    w.call("POST", &w.path(""), JSON, Some(&widget("probe", json!({"email": "a@example.com"})))).await.ok();
+    w.call(
+        "POST",
+        &w.path(""),
+        JSON,
+        Some(&widget("probe", json!({"email": "a@example.com"}))),
+    )
+    .await
+    .ok();
     install(&w.acting(&w.client), policy, &body, 201).await;
     w.acting(&w.stranger).until("POST", &w.path(""), &body, 403).await;
-    let reply = w.acting(&w.stranger).post("", &body).await.fails(403, "Forbidden");
-    assert!(reply.message().ends_with("denied request: may not approve"), "{}", reply.message());
+    let reply = w
+        .acting(&w.stranger)
+        .post("", &body)
+        .await
+        .fails(403, "Forbidden");
+    assert!(
+        reply.message().ends_with("denied request: may not approve"),
+        "{}",
+        reply.message()
+    );
     w.acting(&w.approver).post("", &body).await.ok();
-    w.acting(&w.stranger).merge("a", json!({"spec": {"replicas": 1}})).await.fails(403, "Forbidden");
-    w.acting(&w.stranger).merge("probe", json!({"spec": {"replicas": 1}})).await.ok();
+    w.acting(&w.stranger)
+        .merge("a", json!({"spec": {"replicas": 1}}))
+        .await
+        .fails(403, "Forbidden");
+    w.acting(&w.stranger)
+        .merge("probe", json!({"spec": {"replicas": 1}}))
+        .await
+        .ok();
     w.merge("a", json!({"spec": {"replicas": 1}})).await.ok();
 }
 
@@ -117,12 +198,26 @@ pub(crate) async fn deletion(w: World) {
     install(&w, policy, &spec("bad@example.com"), 422).await;
     w.plain("a").await;
     let reply = w.delete("a", None).await.fails(422, "Invalid");
-    assert!(reply.message().ends_with("denied request: not confirmed"), "{}", reply.message());
+    assert!(
+        reply.message().ends_with("denied request: not confirmed"),
+        "{}",
+        reply.message()
+    );
     w.delete("", None).await.fails(422, "Invalid");
     w.get("a").await.ok();
-    w.merge("a", json!({"metadata": {"annotations": {"suite.example/confirm": "b"}}})).await.ok();
+    w.merge(
+        "a",
+        json!({"metadata": {"annotations": {"suite.example/confirm": "b"}}}),
+    )
+    .await
+    .ok();
     w.delete("a", None).await.fails(422, "Invalid");
-    w.merge("a", json!({"metadata": {"annotations": {"suite.example/confirm": "a"}}})).await.ok();
+    w.merge(
+        "a",
+        json!({"metadata": {"annotations": {"suite.example/confirm": "a"}}}),
+    )
+    .await
+    .ok();
     w.delete("a", None).await.ok();
 }
 
@@ -131,16 +226,39 @@ pub(crate) async fn checks_before_storing(w: World) {
         "metadata": {"name": w.ns},
         "spec": {"matchConstraints": rules(&["CREATE"], &["widgets"]), "validations": [{"expression": "object.("}]},
     });
-    let reply = w.call("POST", &format!("{ROOT}/validatingadmissionpolicies"), JSON, Some(&policy)).await.fails(422, "Invalid");
-    assert!(reply.causes().first().unwrap().starts_with("FieldValueInvalid|spec.validations[0].expression|"));
+    let reply = w
+        .call(
+            "POST",
+            &format!("{ROOT}/validatingadmissionpolicies"),
+            JSON,
+            Some(&policy),
+        )
+        .await
+        .fails(422, "Invalid");
+    assert!(
+        reply
+            .causes()
+            .first()
+            .unwrap()
+            .starts_with("FieldValueInvalid|spec.validations[0].expression|")
+    );
     let binding = json!({"metadata": {"name": w.ns}, "spec": {"policyName": "x"}});
-    let reply = w.call("POST", &format!("{ROOT}/validatingadmissionpolicybindings"), JSON, Some(&binding)).await.fails(422, "Invalid");
+    let reply = w
+        .call(
+            "POST",
+            &format!("{ROOT}/validatingadmissionpolicybindings"),
+            JSON,
+            Some(&binding),
+        )
+        .await
+        .fails(422, "Invalid");
     reply.has_causes(&["FieldValueRequired|spec.validationActions|Required value: at least one validation action is required"]);
 }
 
 pub(crate) async fn scope(w: World) {
     let mut constraints = rules(&["*"], &["*/*"]);
-    constraints["objectSelector"] = json!({"matchExpressions": [{"key": "guarded", "operator": "In", "values": ["yes"]}]});
+    constraints["objectSelector"] =
+        json!({"matchExpressions": [{"key": "guarded", "operator": "In", "values": ["yes"]}]});
     constraints["excludeResourceRules"] = json!([{
         "apiGroups": ["*"], "apiVersions": ["*"], "operations": ["DELETE"], "resources": ["*"],
     }]);
@@ -152,7 +270,12 @@ pub(crate) async fn scope(w: World) {
     guarded["spec"]["replicas"] = json!(1);
     w.post("", &guarded).await.ok();
     // Any of the two states that carries the label is enough.
-    w.merge("a", json!({"metadata": {"labels": null}, "spec": {"replicas": 2}})).await.fails(422, "Invalid");
+    w.merge(
+        "a",
+        json!({"metadata": {"labels": null}, "spec": {"replicas": 2}}),
+    )
+    .await
+    .fails(422, "Invalid");
     w.merge("a/status", json!({"status": {"count": 1}})).await.ok();
     w.delete("a", None).await.ok();
 }

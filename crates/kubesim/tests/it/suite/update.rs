@@ -11,26 +11,55 @@ fn at(name: &str, version: &Value, spec: Value) -> Value {
 
 pub(crate) async fn put_needs_the_version(w: World) {
     let object = w.plain("a").await;
-    let reply = w.put("a", &widget("a", json!({"email": "a@example.com"}))).await.fails(422, "Invalid");
-    reply.has_causes(&["FieldValueInvalid|metadata.resourceVersion|Invalid value: 0: must be specified for an update"]);
+    let reply = w
+        .put("a", &widget("a", json!({"email": "a@example.com"})))
+        .await
+        .fails(422, "Invalid");
+    reply.has_causes(&[
+        "FieldValueInvalid|metadata.resourceVersion|Invalid value: 0: must be specified for an update",
+    ]);
     assert_eq!(reply.body["details"]["kind"], "widgets");
-    w.put("a", &at("a", &object, json!({"email": "a@example.com", "replicas": 1}))).await.ok();
-    let reply = w.put("a", &at("a", &object, json!({"email": "a@example.com", "replicas": 2}))).await.fails(409, "Conflict");
+    w.put(
+        "a",
+        &at("a", &object, json!({"email": "a@example.com", "replicas": 1})),
+    )
+    .await
+    .ok();
+    let reply = w
+        .put(
+            "a",
+            &at("a", &object, json!({"email": "a@example.com", "replicas": 2})),
+        )
+        .await
+        .fails(409, "Conflict");
     assert_eq!(
         reply.message(),
         "Operation cannot be fulfilled on widgets.suite.example \"a\": the object has been modified; please apply \
          your changes to the latest version and try again"
     );
-    assert_eq!(reply.body["details"], json!({"name": "a", "group": "suite.example", "kind": "widgets"}));
+    assert_eq!(
+        reply.body["details"],
+        json!({"name": "a", "group": "suite.example", "kind": "widgets"})
+    );
     // The lock comes before validation.
-    w.put("a", &at("a", &object, json!({"email": "a@example.com", "replicas": 200}))).await.fails(409, "Conflict");
+    w.put(
+        "a",
+        &at("a", &object, json!({"email": "a@example.com", "replicas": 200})),
+    )
+    .await
+    .fails(409, "Conflict");
 }
 
 pub(crate) async fn put_replaces(w: World) {
-    let object = w.with_meta("a", json!({"labels": {"x": "1"}, "annotations": {"y": "2"}})).await;
+    let object = w
+        .with_meta("a", json!({"labels": {"x": "1"}, "annotations": {"y": "2"}}))
+        .await;
     let body = at("a", &object, json!({"email": "a@example.com", "replicas": 1}));
     let new = w.put("a?fieldManager=putter", &body).await.ok();
-    assert_eq!(new["spec"], json!({"email": "a@example.com", "replicas": 1, "color": "Red"}));
+    assert_eq!(
+        new["spec"],
+        json!({"email": "a@example.com", "replicas": 1, "color": "Red"})
+    );
     assert!(new["metadata"].get("labels").is_none() && new["metadata"].get("annotations").is_none());
     for kept in ["uid", "creationTimestamp", "name", "namespace"] {
         assert_eq!(new["metadata"][kept], object["metadata"][kept], "{kept}");
@@ -40,7 +69,10 @@ pub(crate) async fn put_replaces(w: World) {
     owns(
         &new,
         &[
-            ("maker/Update/", json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}})),
+            (
+                "maker/Update/",
+                json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}}),
+            ),
             ("putter/Update/", json!({"f:spec": {"f:replicas": {}}})),
         ],
     );
@@ -68,7 +100,10 @@ pub(crate) async fn put_checks_name_and_uid(w: World) {
     let object = w.plain("a").await;
     let body = at("b", &object, json!({"email": "a@example.com"}));
     let reply = w.put("a", &body).await.fails(400, "BadRequest");
-    assert_eq!(reply.message(), "the name of the object (b) does not match the name on the URL (a)");
+    assert_eq!(
+        reply.message(),
+        "the name of the object (b) does not match the name on the URL (a)"
+    );
     let mut body = at("a", &object, json!({"email": "a@example.com"}));
     body["metadata"]["uid"] = json!("other");
     w.put("a", &body).await.fails(409, "Conflict");
@@ -81,10 +116,23 @@ pub(crate) async fn nothing_changed_nothing_written(w: World) {
     w.plain("a").await;
     let object = w.merge("a/status", json!({"status": {"phase": "Up"}})).await.ok();
     assert_eq!(w.put("a?fieldManager=x", &object).await.ok(), object);
-    assert_eq!(w.merge("a?fieldManager=x", json!({"spec": {"email": "a@example.com"}})).await.ok(), object);
-    assert_eq!(w.merge("a?fieldManager=x", json!({"status": {"count": 9}})).await.ok(), object);
+    assert_eq!(
+        w.merge("a?fieldManager=x", json!({"spec": {"email": "a@example.com"}}))
+            .await
+            .ok(),
+        object
+    );
+    assert_eq!(
+        w.merge("a?fieldManager=x", json!({"status": {"count": 9}}))
+            .await
+            .ok(),
+        object
+    );
     assert_eq!(w.json_patch("a", json!([])).await.ok(), object);
-    assert_eq!(w.merge("a/status", json!({"spec": {"replicas": 9}})).await.ok(), object);
+    assert_eq!(
+        w.merge("a/status", json!({"spec": {"replicas": 9}})).await.ok(),
+        object
+    );
     assert_eq!(w.get("a").await.ok(), object);
 }
 
@@ -99,7 +147,15 @@ pub(crate) async fn first_write_stores_the_status_default(w: World) {
 }
 
 pub(crate) async fn merge_patch(w: World) {
-    w.post("", &widget("a", json!({"email": "a@example.com", "replicas": 1, "labels": {"a": "1", "b": "2"}}))).await.ok();
+    w.post(
+        "",
+        &widget(
+            "a",
+            json!({"email": "a@example.com", "replicas": 1, "labels": {"a": "1", "b": "2"}}),
+        ),
+    )
+    .await
+    .ok();
     let patch = json!({"metadata": {"labels": {"l": "x"}}, "spec": {"replicas": null, "color": null, "labels": {"a": null, "c": "3"}, "steps": ["s"]}});
     let object = w.merge("a", patch).await.ok();
     assert_eq!(
@@ -107,9 +163,15 @@ pub(crate) async fn merge_patch(w: World) {
         json!({"email": "a@example.com", "color": "Red", "labels": {"b": "2", "c": "3"}, "steps": ["s"]})
     );
     assert_eq!(object["metadata"]["labels"], json!({"l": "x"}));
-    w.merge("none", json!({"spec": {"replicas": 1}})).await.fails(404, "NotFound");
-    w.merge("a", json!({"metadata": {"name": "b"}})).await.fails(400, "BadRequest");
-    w.merge("a", json!({"metadata": {"namespace": "b"}})).await.fails(400, "BadRequest");
+    w.merge("none", json!({"spec": {"replicas": 1}}))
+        .await
+        .fails(404, "NotFound");
+    w.merge("a", json!({"metadata": {"name": "b"}}))
+        .await
+        .fails(400, "BadRequest");
+    w.merge("a", json!({"metadata": {"namespace": "b"}}))
+        .await
+        .fails(400, "BadRequest");
 }
 
 pub(crate) async fn merge_patch_as_compare_and_swap(w: World) {
@@ -118,7 +180,12 @@ pub(crate) async fn merge_patch_as_compare_and_swap(w: World) {
     let patch = |replicas: i64| json!({"metadata": {"resourceVersion": old}, "spec": {"replicas": replicas}});
     w.merge("a", patch(1)).await.ok();
     w.merge("a", patch(2)).await.fails(409, "Conflict");
-    let reply = w.merge("a", json!({"metadata": {"resourceVersion": null}, "spec": {"replicas": 3}})).await;
+    let reply = w
+        .merge(
+            "a",
+            json!({"metadata": {"resourceVersion": null}, "spec": {"replicas": 3}}),
+        )
+        .await;
     reply.fails(422, "Invalid");
     assert_eq!(w.get("a").await.ok()["spec"]["replicas"], 1);
 }
@@ -142,7 +209,10 @@ pub(crate) async fn json_patch(w: World) {
         json!({"email": "a@example.com", "color": "Red", "steps": ["z", "b"], "replicas": 4, "note": "a@example.com"})
     );
     assert_eq!(new["metadata"]["finalizers"], json!(["suite.example/f"]));
-    let removed = w.json_patch("a", json!([{"op": "remove", "path": "/metadata/finalizers/0"}])).await.ok();
+    let removed = w
+        .json_patch("a", json!([{"op": "remove", "path": "/metadata/finalizers/0"}]))
+        .await
+        .ok();
     assert!(removed["metadata"].get("finalizers").is_none());
 }
 
@@ -157,43 +227,96 @@ pub(crate) async fn json_patch_that_fails(w: World) {
     ] {
         let patch = json!([{"op": "add", "path": "/spec/note", "value": "x"}, operation]);
         let reply = w.json_patch("a", patch).await.fails(422, "Invalid");
-        assert_eq!(reply.message(), "the server rejected our request due to an error in our request");
+        assert_eq!(
+            reply.message(),
+            "the server rejected our request due to an error in our request"
+        );
     }
     assert_eq!(w.get("a").await.ok(), object);
 }
 
 pub(crate) async fn strict_patch(w: World) {
     w.plain("a").await;
-    let reply = w.merge("a?fieldValidation=Strict", json!({"spec": {"foo": 1}})).await.fails(422, "Invalid");
-    assert!(reply.message().ends_with("strict decoding error: unknown field \"spec.foo\""), "{}", reply.message());
+    let reply = w
+        .merge("a?fieldValidation=Strict", json!({"spec": {"foo": 1}}))
+        .await
+        .fails(422, "Invalid");
+    assert!(
+        reply
+            .message()
+            .ends_with("strict decoding error: unknown field \"spec.foo\""),
+        "{}",
+        reply.message()
+    );
     assert_eq!(reply.body["details"]["causes"][0]["field"], "patch");
-    let reply = w.merge("a?fieldValidation=Warn", json!({"spec": {"foo": 1}})).await;
+    let reply = w
+        .merge("a?fieldValidation=Warn", json!({"spec": {"foo": 1}}))
+        .await;
     assert_eq!((reply.code, reply.warnings.len()), (200, 1));
 }
 
 pub(crate) async fn unknown_media_type(w: World) {
     w.plain("a").await;
     for media in ["text/plain", "application/strategic-merge-patch+json"] {
-        let reply = w.call("PATCH", &w.path("a"), media, Some(&json!({"spec": {"replicas": 1}}))).await;
+        let reply = w
+            .call(
+                "PATCH",
+                &w.path("a"),
+                media,
+                Some(&json!({"spec": {"replicas": 1}})),
+            )
+            .await;
         reply.fails(415, "UnsupportedMediaType");
     }
 }
 
 pub(crate) async fn unreadable_patches(w: World) {
     w.plain("a").await;
-    w.send("PATCH", &w.path("a"), &[("content-type", MERGE)], "{\"spec\":".into()).await.fails(400, "BadRequest");
-    w.send("PATCH", &w.path("a"), &[("content-type", PATCH)], "{\"spec\":1}".into()).await.fails(400, "BadRequest");
-    w.send("PUT", &w.path("a"), &[("content-type", JSON)], "{\"spec\":".into()).await.fails(400, "BadRequest");
+    w.send(
+        "PATCH",
+        &w.path("a"),
+        &[("content-type", MERGE)],
+        "{\"spec\":".into(),
+    )
+    .await
+    .fails(400, "BadRequest");
+    w.send(
+        "PATCH",
+        &w.path("a"),
+        &[("content-type", PATCH)],
+        "{\"spec\":1}".into(),
+    )
+    .await
+    .fails(400, "BadRequest");
+    w.send(
+        "PUT",
+        &w.path("a"),
+        &[("content-type", JSON)],
+        "{\"spec\":".into(),
+    )
+    .await
+    .fails(400, "BadRequest");
 }
 
 pub(crate) async fn immutable_metadata(w: World) {
     w.plain("a").await;
-    for (name, value) in [("uid", json!("x")), ("deletionTimestamp", json!("2020-01-01T00:00:00Z"))] {
-        let reply = w.merge("a", json!({"metadata": {name: value}})).await.fails(422, "Invalid");
-        reply.has_causes(&[&format!("FieldValueInvalid|metadata.{name}|Invalid value: {value}: field is immutable")]);
+    for (name, value) in [
+        ("uid", json!("x")),
+        ("deletionTimestamp", json!("2020-01-01T00:00:00Z")),
+    ] {
+        let reply = w
+            .merge("a", json!({"metadata": {name: value}}))
+            .await
+            .fails(422, "Invalid");
+        reply.has_causes(&[&format!(
+            "FieldValueInvalid|metadata.{name}|Invalid value: {value}: field is immutable"
+        )]);
     }
     // These are not refused but ignored.
-    let object = w.merge("a", json!({"metadata": {"labels": {"x": "y"}}})).await.ok();
+    let object = w
+        .merge("a", json!({"metadata": {"labels": {"x": "y"}}}))
+        .await
+        .ok();
     let patch = json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "generation": 77}});
     assert_eq!(w.merge("a", patch).await.ok(), object);
 }
@@ -201,11 +324,30 @@ pub(crate) async fn immutable_metadata(w: World) {
 pub(crate) async fn generation_follows_spec(w: World) {
     let generation = |object: Value| object["metadata"]["generation"].as_i64().unwrap();
     assert_eq!(generation(w.plain("a").await), 1);
-    assert_eq!(generation(w.merge("a", json!({"spec": {"replicas": 1}})).await.ok()), 2);
-    assert_eq!(generation(w.merge("a", json!({"metadata": {"labels": {"a": "b"}}})).await.ok()), 2);
-    assert_eq!(generation(w.merge("a/status", json!({"status": {"count": 1}})).await.ok()), 2);
-    assert_eq!(generation(w.merge("a", json!({"spec": {"replicas": 1}})).await.ok()), 2);
-    assert_eq!(generation(w.merge("a", json!({"spec": {"replicas": 2}})).await.ok()), 3);
+    assert_eq!(
+        generation(w.merge("a", json!({"spec": {"replicas": 1}})).await.ok()),
+        2
+    );
+    assert_eq!(
+        generation(
+            w.merge("a", json!({"metadata": {"labels": {"a": "b"}}}))
+                .await
+                .ok()
+        ),
+        2
+    );
+    assert_eq!(
+        generation(w.merge("a/status", json!({"status": {"count": 1}})).await.ok()),
+        2
+    );
+    assert_eq!(
+        generation(w.merge("a", json!({"spec": {"replicas": 1}})).await.ok()),
+        2
+    );
+    assert_eq!(
+        generation(w.merge("a", json!({"spec": {"replicas": 2}})).await.ok()),
+        3
+    );
 }
 
 pub(crate) async fn status_put_and_get(w: World) {
@@ -222,12 +364,18 @@ pub(crate) async fn status_put_and_get(w: World) {
     owns(
         &new,
         &[
-            ("maker/Update/", json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}})),
+            (
+                "maker/Update/",
+                json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}}),
+            ),
             ("s/Update/status", json!({"f:status": {"f:phase": {}}})),
         ],
     );
     w.put("a/status", &body).await.fails(409, "Conflict");
-    body["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    body["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("resourceVersion");
     w.put("a/status", &body).await.fails(422, "Invalid");
     w.get("none/status").await.fails(404, "NotFound");
 }
@@ -241,7 +389,13 @@ pub(crate) async fn status_patch_takes_only_status(w: World) {
     assert_eq!(new["spec"], object["spec"]);
     assert!(new["metadata"].get("labels").is_none() && new["metadata"].get("finalizers").is_none());
     assert_eq!(new["status"], json!({"count": 7, "observedGeneration": -1}));
-    let new = w.json_patch("a/status", json!([{"op": "replace", "path": "/status/count", "value": 8}])).await.ok();
+    let new = w
+        .json_patch(
+            "a/status",
+            json!([{"op": "replace", "path": "/status/count", "value": 8}]),
+        )
+        .await
+        .ok();
     assert_eq!(new["status"]["count"], 8);
 }
 
@@ -250,11 +404,25 @@ pub(crate) async fn removed_status_gets_its_default(w: World) {
     w.merge("a/status", json!({"status": {"count": 7}})).await.ok();
     let new = w.merge("a/status", json!({"status": null})).await.ok();
     assert_eq!(new["status"], json!({"observedGeneration": -1}));
-    owns(&new, &[("maker/Update/", json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}}))]);
+    owns(
+        &new,
+        &[(
+            "maker/Update/",
+            json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}}}),
+        )],
+    );
 }
 
 pub(crate) async fn update_takes_ownership(w: World) {
-    w.post("?fieldManager=one", &widget("a", json!({"email": "a@example.com", "replicas": 1, "tags": [{"key": "a", "value": "1"}]}))).await.ok();
+    w.post(
+        "?fieldManager=one",
+        &widget(
+            "a",
+            json!({"email": "a@example.com", "replicas": 1, "tags": [{"key": "a", "value": "1"}]}),
+        ),
+    )
+    .await
+    .ok();
     let patch = json!({"spec": {"replicas": 2, "tags": [{"key": "a", "value": "2"}, {"key": "b"}]}});
     let object = w.merge("a?fieldManager=two", patch).await.ok();
     owns(
@@ -273,19 +441,38 @@ pub(crate) async fn update_takes_ownership(w: World) {
         ],
     );
     // Who owns nothing any more is gone.
-    let object = w.merge("a?fieldManager=one", json!({"spec": {"replicas": 1, "tags": null}})).await.ok();
-    owns(&object, &[("one/Update/", json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}, "f:replicas": {}}}))]);
+    let object = w
+        .merge(
+            "a?fieldManager=one",
+            json!({"spec": {"replicas": 1, "tags": null}}),
+        )
+        .await
+        .ok();
+    owns(
+        &object,
+        &[(
+            "one/Update/",
+            json!({"f:spec": {".": {}, "f:color": {}, "f:email": {}, "f:replicas": {}}}),
+        )],
+    );
 }
 
 pub(crate) async fn metadata_without_restating(w: World) {
-    let object = w.with_meta("a", json!({"finalizers": ["a.b/c"], "labels": {"x": "y"}})).await;
+    let object = w
+        .with_meta("a", json!({"finalizers": ["a.b/c"], "labels": {"x": "y"}}))
+        .await;
     w.delete("a", None).await.ok();
     let stored = w.get("a").await.ok();
     // A PUT that leaves out what the server set does not ask for its removal.
     let mut body = at("a", &stored, json!({"email": "a@example.com", "replicas": 3}));
     body["metadata"]["finalizers"] = json!(["a.b/c"]);
     let new = w.put("a", &body).await.ok();
-    for kept in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for kept in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
         assert_eq!(new["metadata"][kept], stored["metadata"][kept], "{kept}");
     }
     assert_eq!(new["metadata"]["uid"], object["metadata"]["uid"]);

@@ -7,7 +7,10 @@ const UNCHECKED: &str = "FieldValueInvalid|<nil>|Invalid value: null: some valid
     the object was invalid; correct the existing errors to complete validation";
 
 async fn refused(w: &World, spec: Value, causes: &[&str]) {
-    w.post("", &widget("a", spec)).await.fails(422, "Invalid").has_causes(causes);
+    w.post("", &widget("a", spec))
+        .await
+        .fails(422, "Invalid")
+        .has_causes(causes);
 }
 
 pub(crate) async fn types(w: World) {
@@ -52,8 +55,23 @@ pub(crate) async fn integers(w: World) {
         &["FieldValueInvalid|<nil>|Invalid value: \"\": Checked value must be of type integer with format int32 in spec.maxReplicas"],
     )
     .await;
-    let object = w.post("", &widget("a", json!({"email": "a@example.com", "maxReplicas": 5.0, "ratio": 1.0}))).await.ok();
-    assert_eq!((object["spec"]["maxReplicas"].clone(), object["spec"]["ratio"].clone()), (json!(5), json!(1)));
+    let object = w
+        .post(
+            "",
+            &widget(
+                "a",
+                json!({"email": "a@example.com", "maxReplicas": 5.0, "ratio": 1.0}),
+            ),
+        )
+        .await
+        .ok();
+    assert_eq!(
+        (
+            object["spec"]["maxReplicas"].clone(),
+            object["spec"]["ratio"].clone()
+        ),
+        (json!(5), json!(1))
+    );
 }
 
 pub(crate) async fn bounds(w: World) {
@@ -88,18 +106,45 @@ pub(crate) async fn bounds(w: World) {
         ],
     )
     .await;
-    let object = w.post("", &widget("b", json!({"email": "ab@cde", "limit": "5%", "ratio": 0.5, "replicas": 100}))).await;
+    let object = w
+        .post(
+            "",
+            &widget(
+                "b",
+                json!({"email": "ab@cde", "limit": "5%", "ratio": 0.5, "replicas": 100}),
+            ),
+        )
+        .await;
     assert_eq!(object.code, 201);
-    assert_eq!(w.post("", &widget("c", json!({"email": "ab@cde", "limit": 5, "ratio": 2}))).await.code, 201);
+    assert_eq!(
+        w.post(
+            "",
+            &widget("c", json!({"email": "ab@cde", "limit": 5, "ratio": 2}))
+        )
+        .await
+        .code,
+        201
+    );
 }
 
 pub(crate) async fn required_blocks_rules(w: World) {
-    refused(&w, json!({"replicas": 3, "maxReplicas": 2}), &["FieldValueRequired|spec.email|Required value", UNCHECKED]).await;
+    refused(
+        &w,
+        json!({"replicas": 3, "maxReplicas": 2}),
+        &["FieldValueRequired|spec.email|Required value", UNCHECKED],
+    )
+    .await;
     let mut body = widget("a", json!({}));
     body.as_object_mut().unwrap().remove("spec");
     let reply = w.post("", &body).await.fails(422, "Invalid");
     reply.has_causes(&["FieldValueRequired|spec|Required value", UNCHECKED]);
-    assert!(reply.message().starts_with("Widget.suite.example \"a\" is invalid: ["), "{}", reply.message());
+    assert!(
+        reply
+            .message()
+            .starts_with("Widget.suite.example \"a\" is invalid: ["),
+        "{}",
+        reply.message()
+    );
     assert_eq!(reply.body["details"]["kind"], "Widget");
 }
 
@@ -121,10 +166,21 @@ pub(crate) async fn duplicates(w: World) {
 }
 
 pub(crate) async fn rule_with_reason_and_field_path(w: World) {
-    let reply = w.post("", &widget("a", json!({"email": "a@example.com", "replicas": 3, "maxReplicas": 2}))).await;
+    let reply = w
+        .post(
+            "",
+            &widget(
+                "a",
+                json!({"email": "a@example.com", "replicas": 3, "maxReplicas": 2}),
+            ),
+        )
+        .await;
     let reply = reply.fails(422, "Invalid");
     reply.has_causes(&["FieldValueForbidden|spec.replicas|Forbidden: more replicas than maxReplicas"]);
-    assert_eq!(reply.message(), "Widget.suite.example \"a\" is invalid: spec.replicas: Forbidden: more replicas than maxReplicas");
+    assert_eq!(
+        reply.message(),
+        "Widget.suite.example \"a\" is invalid: spec.replicas: Forbidden: more replicas than maxReplicas"
+    );
 }
 
 pub(crate) async fn rule_with_message_expression(w: World) {
@@ -135,7 +191,15 @@ pub(crate) async fn rule_with_message_expression(w: World) {
     )
     .await;
     // Rules see the defaults.
-    assert_eq!(w.post("", &widget("b", json!({"email": "a@example.com", "parent": {"name": "root"}}))).await.code, 201);
+    assert_eq!(
+        w.post(
+            "",
+            &widget("b", json!({"email": "a@example.com", "parent": {"name": "root"}}))
+        )
+        .await
+        .code,
+        201
+    );
 }
 
 pub(crate) async fn root_rule_sees_the_name(w: World) {
@@ -146,23 +210,36 @@ pub(crate) async fn root_rule_sees_the_name(w: World) {
 
 pub(crate) async fn transition_rules(w: World) {
     w.plain("a").await;
-    let reply = w.merge("a", json!({"spec": {"email": "b@example.com"}})).await.fails(422, "Invalid");
+    let reply = w
+        .merge("a", json!({"spec": {"email": "b@example.com"}}))
+        .await
+        .fails(422, "Invalid");
     reply.has_causes(&["FieldValueInvalid|spec.email|Invalid value: \"b@example.com\": email is immutable"]);
     w.merge("a", json!({"spec": {"adopt": "x"}})).await.ok();
-    let reply = w.merge("a", json!({"spec": {"adopt": null}})).await.fails(422, "Invalid");
+    let reply = w
+        .merge("a", json!({"spec": {"adopt": null}}))
+        .await
+        .fails(422, "Invalid");
     reply.has_causes(&["FieldValueInvalid|spec|Invalid value: adopt is write-once"]);
-    w.merge("a", json!({"spec": {"adopt": "y"}})).await.fails(422, "Invalid");
+    w.merge("a", json!({"spec": {"adopt": "y"}}))
+        .await
+        .fails(422, "Invalid");
     w.merge("a", json!({"spec": {"replicas": 1}})).await.ok();
 }
 
 pub(crate) async fn transition_rules_follow_list_keys(w: World) {
     let tags = json!([{"key": "a", "weight": 5}, {"key": "b", "weight": 1}]);
-    w.post("", &widget("a", json!({"email": "a@example.com", "tags": tags}))).await.ok();
+    w.post("", &widget("a", json!({"email": "a@example.com", "tags": tags})))
+        .await
+        .ok();
     // Another order is no change of an element; by position this would fail.
     let tags = json!([{"key": "b", "weight": 1}, {"key": "a", "weight": 6}, {"key": "c", "weight": 0}]);
     w.merge("a", json!({"spec": {"tags": tags}})).await.ok();
     let tags = json!([{"key": "b", "weight": 1}, {"key": "a", "weight": 5}]);
-    let reply = w.merge("a", json!({"spec": {"tags": tags}})).await.fails(422, "Invalid");
+    let reply = w
+        .merge("a", json!({"spec": {"tags": tags}}))
+        .await
+        .fails(422, "Invalid");
     reply.has_causes(&["FieldValueInvalid|spec.tags[1].weight|Invalid value: 5: weight never falls"]);
 }
 
@@ -183,7 +260,15 @@ pub(crate) async fn one_of(w: World) {
         ],
     )
     .await;
-    assert_eq!(w.post("", &widget("b", json!({"email": "a@example.com", "source": {"git": "x"}}))).await.code, 201);
+    assert_eq!(
+        w.post(
+            "",
+            &widget("b", json!({"email": "a@example.com", "source": {"git": "x"}}))
+        )
+        .await
+        .code,
+        201
+    );
 }
 
 /// What was stored before a schema became stricter may stay as long as nobody touches it (KEP-4008).
@@ -227,33 +312,62 @@ pub(crate) async fn ratcheting(w: World) {
     other["metadata"]["name"] = json!("other");
     w.install_crd(&crd(strict), &path, &other, 422).await;
     let patch = async |spec: Value| {
-        w.call("PATCH", &format!("{path}/z"), super::MERGE, Some(&json!({"spec": spec}))).await
+        w.call(
+            "PATCH",
+            &format!("{path}/z"),
+            super::MERGE,
+            Some(&json!({"spec": spec})),
+        )
+        .await
     };
     patch(json!({"b": "2"})).await.ok();
-    patch(json!({"a": "bad2"})).await.fails(422, "Invalid").has_causes(&[
-        "FieldValueInvalid|spec.a|Invalid value: \"bad2\": spec.a in body should match '^good'",
-        "FieldValueInvalid|spec.a|Invalid value: \"bad2\": a is not good",
-    ]);
+    patch(json!({"a": "bad2"}))
+        .await
+        .fails(422, "Invalid")
+        .has_causes(&[
+            "FieldValueInvalid|spec.a|Invalid value: \"bad2\": spec.a in body should match '^good'",
+            "FieldValueInvalid|spec.a|Invalid value: \"bad2\": a is not good",
+        ]);
     // Elements of an atomic list have no past.
-    patch(json!({"l": ["bad", "x", "x"]})).await.fails(422, "Invalid").has_causes(&[
-        "FieldValueNotSupported|spec.l[0]|Unsupported value: \"bad\": supported values: \"good\", \"x\"", UNCHECKED,
-    ]);
-    patch(json!({"n": {"y": "2"}})).await.fails(422, "Invalid").has_causes(&["FieldValueRequired|spec.n.z|Required value", UNCHECKED]);
-    patch(json!({"n": {"y": "2", "z": "1"}})).await.fails(422, "Invalid").has_causes(&["FieldValueInvalid|spec.n|Invalid value: n is not good"]);
+    patch(json!({"l": ["bad", "x", "x"]}))
+        .await
+        .fails(422, "Invalid")
+        .has_causes(&[
+            "FieldValueNotSupported|spec.l[0]|Unsupported value: \"bad\": supported values: \"good\", \"x\"",
+            UNCHECKED,
+        ]);
+    patch(json!({"n": {"y": "2"}}))
+        .await
+        .fails(422, "Invalid")
+        .has_causes(&["FieldValueRequired|spec.n.z|Required value", UNCHECKED]);
+    patch(json!({"n": {"y": "2", "z": "1"}}))
+        .await
+        .fails(422, "Invalid")
+        .has_causes(&["FieldValueInvalid|spec.n|Invalid value: n is not good"]);
     patch(json!({"n": {"x": "good", "z": "1"}})).await.ok();
 }
 
 pub(crate) async fn status_is_validated_alone(w: World) {
     w.plain("a").await;
-    let reply = w.merge("a/status", json!({"status": {"count": -7}})).await.fails(422, "Invalid");
+    let reply = w
+        .merge("a/status", json!({"status": {"count": -7}}))
+        .await
+        .fails(422, "Invalid");
     reply.has_causes(&["FieldValueInvalid|status.count|Invalid value: -7: count in body should be greater than or equal to 0"]);
     let conditions = json!([{"type": "A", "status": "Maybe"}]);
-    let reply = w.merge("a/status", json!({"status": {"conditions": conditions}})).await.fails(422, "Invalid");
+    let reply = w
+        .merge("a/status", json!({"status": {"conditions": conditions}}))
+        .await
+        .fails(422, "Invalid");
     assert!(reply.causes().contains(
         "FieldValueNotSupported|status.conditions[0].status|Unsupported value: \"Maybe\": supported values: \"True\", \"False\", \"Unknown\""
     ), "{:?}", reply.causes());
     let conditions = json!([{"type": "A", "status": "True", "lastTransitionTime": "yesterday"}]);
-    w.merge("a/status", json!({"status": {"conditions": conditions}})).await.fails(422, "Invalid");
+    w.merge("a/status", json!({"status": {"conditions": conditions}}))
+        .await
+        .fails(422, "Invalid");
     let conditions = json!([{"type": "A", "status": "True", "lastTransitionTime": "2030-01-01T00:00:00Z"}]);
-    w.merge("a/status", json!({"status": {"conditions": conditions}})).await.ok();
+    w.merge("a/status", json!({"status": {"conditions": conditions}}))
+        .await
+        .ok();
 }

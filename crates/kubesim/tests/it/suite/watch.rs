@@ -16,8 +16,17 @@ async fn watch(w: &World, query: &str, view: Option<&str>) -> Vec<Value> {
     if let Some(view) = view {
         request = request.header("accept", format!("application/json;as={view};g=meta.k8s.io;v=v1"));
     }
-    let lines = w.client.request_stream(request.body(vec![]).unwrap()).await.unwrap().lines();
-    lines.map_ok(|line| serde_json::from_str(&line).unwrap()).try_collect().await.unwrap()
+    let lines = w
+        .client
+        .request_stream(request.body(vec![]).unwrap())
+        .await
+        .unwrap()
+        .lines();
+    lines
+        .map_ok(|line| serde_json::from_str(&line).unwrap())
+        .try_collect()
+        .await
+        .unwrap()
 }
 
 fn shown(events: &[Value]) -> Vec<String> {
@@ -25,7 +34,13 @@ fn shown(events: &[Value]) -> Vec<String> {
     events
         .iter()
         .filter(|event| event["type"] != "BOOKMARK")
-        .map(|event| format!("{} {}", text(&event["type"]), text(&event["object"]["metadata"]["name"])))
+        .map(|event| {
+            format!(
+                "{} {}",
+                text(&event["type"]),
+                text(&event["object"]["metadata"]["name"])
+            )
+        })
         .collect()
 }
 
@@ -59,22 +74,44 @@ pub(crate) async fn from_a_version(w: World) {
     assert_eq!(shown(&events), ["ADDED a", "ADDED b", "MODIFIED a", "DELETED b"]);
     let versions: Vec<u64> = events.iter().map(|event| version(&event["object"])).collect();
     assert!(versions.is_sorted() && versions[0] > since, "{versions:?}");
-    let later = watch(&w, &format!("resourceVersion={}&timeoutSeconds=1", versions[1]), None).await;
+    let later = watch(
+        &w,
+        &format!("resourceVersion={}&timeoutSeconds=1", versions[1]),
+        None,
+    )
+    .await;
     assert_eq!(shown(&later), ["MODIFIED a", "DELETED b"]);
 }
 
 pub(crate) async fn selectors_add_and_delete(w: World) {
     let since = now(&w).await;
     changes(&w).await;
-    let red = watch(&w, &format!("fieldSelector=spec.color%3DRed&resourceVersion={since}&timeoutSeconds=1"), None).await;
+    let red = watch(
+        &w,
+        &format!("fieldSelector=spec.color%3DRed&resourceVersion={since}&timeoutSeconds=1"),
+        None,
+    )
+    .await;
     assert_eq!(shown(&red), ["ADDED a", "ADDED b", "DELETED a", "DELETED b"]);
     // The object that ceased to match comes as it was, with the version of the change.
     assert_eq!(red[2]["object"]["spec"]["color"], "Red");
     assert_eq!(version(&red[2]["object"]), version(&w.get("a").await.ok()));
-    let blue = watch(&w, &format!("fieldSelector=spec.color%3DBlue&resourceVersion={since}&timeoutSeconds=1"), None).await;
+    let blue = watch(
+        &w,
+        &format!("fieldSelector=spec.color%3DBlue&resourceVersion={since}&timeoutSeconds=1"),
+        None,
+    )
+    .await;
     assert_eq!(shown(&blue), ["ADDED a"]);
-    w.merge("a", json!({"metadata": {"labels": {"x": "y"}}})).await.ok();
-    let labelled = watch(&w, &format!("labelSelector=x%3Dy&resourceVersion={since}&timeoutSeconds=1"), None).await;
+    w.merge("a", json!({"metadata": {"labels": {"x": "y"}}}))
+        .await
+        .ok();
+    let labelled = watch(
+        &w,
+        &format!("labelSelector=x%3Dy&resourceVersion={since}&timeoutSeconds=1"),
+        None,
+    )
+    .await;
     assert_eq!(shown(&labelled), ["ADDED a"]);
 }
 
@@ -93,7 +130,11 @@ pub(crate) async fn metadata_events(w: World) {
 
 pub(crate) async fn initial_state(w: World) {
     changes(&w).await;
-    for query in ["timeoutSeconds=1", "timeoutSeconds=1&resourceVersion=0", "timeoutSeconds=1&resourceVersion="] {
+    for query in [
+        "timeoutSeconds=1",
+        "timeoutSeconds=1&resourceVersion=0",
+        "timeoutSeconds=1&resourceVersion=",
+    ] {
         assert_eq!(shown(&watch(&w, query, None).await), ["ADDED a"], "{query}");
     }
 }
@@ -127,29 +168,59 @@ pub(crate) async fn deletion_carries_a_version(w: World) {
 
 pub(crate) async fn ends_at_its_timeout(w: World) {
     let before = tokio::time::Instant::now();
-    assert!(watch(&w, &format!("resourceVersion={}&timeoutSeconds=2", now(&w).await), None).await.is_empty());
+    assert!(
+        watch(
+            &w,
+            &format!("resourceVersion={}&timeoutSeconds=2", now(&w).await),
+            None
+        )
+        .await
+        .is_empty()
+    );
     let took = before.elapsed();
-    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(4), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
 }
 
 pub(crate) async fn runtime_watcher(w: World) {
     let kind = GroupVersionKind::gvk("suite.example", "v1", "Widget");
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(w.client.clone(), &w.ns, &ApiResource::from_gvk_with_plural(&kind, "widgets"));
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        w.client.clone(),
+        &w.ns,
+        &ApiResource::from_gvk_with_plural(&kind, "widgets"),
+    );
     w.plain("a").await;
     w.plain("b").await;
     let mut objects = std::pin::pin!(watcher(api, watcher::Config::default().page_size(1)).applied_objects());
     let mut next = async || objects.next().await.unwrap().unwrap();
-    let mut first = [next().await.metadata.name.unwrap(), next().await.metadata.name.unwrap()];
+    let mut first = [
+        next().await.metadata.name.unwrap(),
+        next().await.metadata.name.unwrap(),
+    ];
     first.sort();
     assert_eq!(first, ["a", "b"]);
     w.merge("b", json!({"spec": {"replicas": 3}})).await.ok();
     let changed = next().await;
-    assert_eq!((changed.metadata.name.as_deref(), changed.data["spec"]["replicas"].as_i64()), (Some("b"), Some(3)));
+    assert_eq!(
+        (
+            changed.metadata.name.as_deref(),
+            changed.data["spec"]["replicas"].as_i64()
+        ),
+        (Some("b"), Some(3))
+    );
 }
 
 pub(crate) async fn version_that_is_no_number(w: World) {
-    w.call("GET", &w.path("?watch=true&resourceVersion=abc&timeoutSeconds=1"), JSON, None).await.fails(500, "");
+    w.call(
+        "GET",
+        &w.path("?watch=true&resourceVersion=abc&timeoutSeconds=1"),
+        JSON,
+        None,
+    )
+    .await
+    .fails(500, "");
 }
 
 pub(crate) async fn one_namespace(w: World) {
@@ -157,7 +228,12 @@ pub(crate) async fn one_namespace(w: World) {
     let other = format!("{}-2", w.ns);
     let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}});
     w.call("POST", "/api/v1/namespaces", JSON, Some(&body)).await.ok();
-    World { ns: other, ..w.clone() }.plain("elsewhere").await;
+    World {
+        ns: other,
+        ..w.clone()
+    }
+    .plain("elsewhere")
+    .await;
     w.plain("here").await;
     let events = watch(&w, &format!("resourceVersion={since}&timeoutSeconds=1"), None).await;
     assert_eq!(shown(&events), ["ADDED here"]);

@@ -1,0 +1,49 @@
+//! `deploy/rbac.yaml`: what the operator may do, from the table beside its code, each rule with its why.
+
+use operator::rbac::{RULES, Rule};
+use std::fmt::Write;
+
+use super::{Generated, HEADER};
+use crate::{error::Error, workspace::Workspace};
+
+/// Where the operator is installed; the lease is there.
+const NAMESPACE: &str = "bulkhead-system";
+
+#[expect(clippy::unnecessary_wraps, reason = "a producer may fail")]
+pub(super) fn produce(_: &Workspace) -> Result<Generated, Error> {
+    let mut generated = Generated { whole_directories: vec!["deploy".into()], ..Generated::default() };
+    generated.files.insert("deploy/rbac.yaml".into(), rbac());
+    Ok(generated)
+}
+
+/// Written line by line, because no serializer writes the comments that say why.
+fn rbac() -> String {
+    let mut text = format!(
+        "# {HEADER}\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: bulkhead, namespace: {NAMESPACE}}}\n"
+    );
+    for (kind, binding, own) in [("ClusterRole", "ClusterRoleBinding", false), ("Role", "RoleBinding", true)] {
+        let namespace = if own { format!(", namespace: {NAMESPACE}") } else { String::new() };
+        let head = "---\napiVersion: rbac.authorization.k8s.io/v1";
+        let _ = write!(text, "{head}\nkind: {kind}\nmetadata: {{name: bulkhead{namespace}}}\nrules:\n");
+        for rule in RULES.iter().filter(|rule| rule.own_namespace == own) {
+            text.push_str(&rendered(rule));
+        }
+        let _ = write!(
+            text,
+            "{head}\nkind: {binding}\nmetadata: {{name: bulkhead{namespace}}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: bulkhead}}\n\
+             subjects:\n- {{kind: ServiceAccount, name: bulkhead, namespace: {NAMESPACE}}}\n"
+        );
+    }
+    text
+}
+
+fn rendered(rule: &Rule) -> String {
+    format!(
+        "# {}\n- {{apiGroups: [{:?}], resources: [{}], verbs: [{}]}}\n",
+        rule.why,
+        rule.group,
+        rule.resource,
+        rule.verbs.join(", ")
+    )
+}
