@@ -90,11 +90,17 @@ mod tests {
     #[test]
     fn a_fresh_role_is_not_a_matter_for_a_person() {
         let account = model::AccountId::parse("111111111111").unwrap();
-        let verify = Action::VerifyAccess { account, role_arn: String::new() };
+        let verify = Action::VerifyAccess {
+            account,
+            role_arn: String::new(),
+        };
         assert_eq!(
             disposition(Some(&verify), &ErrorClass::AccessDenied),
             Disposition::Retry(Reason::AccessPending)
         );
-        assert_eq!(disposition(None, &ErrorClass::AccessDenied), Disposition::Stalled(Reason::AccessDenied));
+        assert_eq!(
+            disposition(None, &ErrorClass::AccessDenied),
+            Disposition::Stalled(Reason::AccessDenied)
+        );
     }
 }

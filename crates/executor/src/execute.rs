@@ -28,7 +28,9 @@ impl Fence {
     }
     /// Is there enough of the term left for one mutation?
     pub fn permits(&self) -> bool {
-        self.0.get().is_some_and(|until| Instant::now() + MUTATION_TIMEOUT <= until)
+        self.0
+            .get()
+            .is_some_and(|until| Instant::now() + MUTATION_TIMEOUT <= until)
     }
 }
 
@@ -153,14 +155,16 @@ where
         return Err(StepFailure::Fenced);
     }
     let call = call(context, action, root);
-    let result = tokio::time::timeout(MUTATION_TIMEOUT, call).await.unwrap_or_else(|_| {
-        Err(AwsError {
-            operation: action.kind(),
-            class: ErrorClass::Timeout,
-            message: format!("no answer within {MUTATION_TIMEOUT:?}"),
-            request_id: None,
-        })
-    });
+    let result = tokio::time::timeout(MUTATION_TIMEOUT, call)
+        .await
+        .unwrap_or_else(|_| {
+            Err(AwsError {
+                operation: action.kind(),
+                class: ErrorClass::Timeout,
+                message: format!("no answer within {MUTATION_TIMEOUT:?}"),
+                request_id: None,
+            })
+        });
     result.or_else(|error| match disposition(Some(action), &error.class) {
         Disposition::AlreadyDone => Ok(None),
         disposition => Err(StepFailure::Aws { error, disposition }),
@@ -179,30 +183,49 @@ async fn call<A: Organizations, J, C>(
             let tags = BTreeMap::from([(tag_keys::INSTALLATION.to_owned(), value.clone())]);
             aws.tag_resource(root.as_str(), &tags).await.map(|()| None)
         }
-        Action::CreateAccount { email, account_name, role_name, tags, .. } => {
+        Action::CreateAccount {
+            email,
+            account_name,
+            role_name,
+            tags,
+            ..
+        } => {
             let request = CreateAccountRequest {
                 email: email.clone(),
                 account_name: account_name.clone(),
                 role_name: role_name.clone(),
                 tags: tags.clone(),
             };
-            aws.create_account(&request).await.map(|record| Some(Effect::CreationAccepted(record)))
+            aws.create_account(&request)
+                .await
+                .map(|record| Some(Effect::CreationAccepted(record)))
         }
         Action::CreateOrganizationalUnit { parent, name, .. } => {
             let tags = BTreeMap::from([(tag_keys::MANAGED.to_owned(), context.installation.clone())]);
-            aws.create_organizational_unit(parent, name, &tags).await.map(|unit| Some(Effect::UnitCreated(unit)))
+            aws.create_organizational_unit(parent, name, &tags)
+                .await
+                .map(|unit| Some(Effect::UnitCreated(unit)))
         }
         Action::MoveAccount { account, from, to } => {
             aws.move_account(account, from, to).await?;
-            Ok(Some(Effect::AccountMoved { account: account.clone(), to: to.clone() }))
+            Ok(Some(Effect::AccountMoved {
+                account: account.clone(),
+                to: to.clone(),
+            }))
         }
         Action::TagAccount { account, tags } => {
             aws.tag_resource(account.as_str(), &strings(tags)).await?;
-            Ok(Some(Effect::Tagged { account: account.clone(), tags: tags.clone() }))
+            Ok(Some(Effect::Tagged {
+                account: account.clone(),
+                tags: tags.clone(),
+            }))
         }
         Action::UntagAccount { account, keys } => {
             aws.untag_resource(account.as_str(), keys).await?;
-            Ok(Some(Effect::Untagged { account: account.clone(), keys: keys.clone() }))
+            Ok(Some(Effect::Untagged {
+                account: account.clone(),
+                keys: keys.clone(),
+            }))
         }
         Action::Hold
         | Action::Release
@@ -214,7 +237,9 @@ async fn call<A: Organizations, J, C>(
 }
 
 fn strings(tags: &Tags) -> BTreeMap<String, String> {
-    tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    tags.iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }
 
 /// Steps that do not change AWS: what Kubernetes remembers, and the probe.
@@ -228,7 +253,11 @@ where
         return match context.aws.verify(account, role_arn).await {
             Ok(()) => {
                 let at = context.clock.now();
-                Ok(Some(Effect::AccessVerified { account: account.clone(), role_arn: role_arn.clone(), at }))
+                Ok(Some(Effect::AccessVerified {
+                    account: account.clone(),
+                    role_arn: role_arn.clone(),
+                    at,
+                }))
             }
             Err(error) => {
                 let disposition = disposition(Some(&step.action), &error.class);
@@ -257,4 +286,3 @@ where
     }
     Ok(None)
 }
-

@@ -16,5 +16,6 @@ pub use execute::{Context, Fence, Outcome, StepFailure, execute};
 pub use observe::{ReadResult, read};
 pub use pacer::{Family, Pacer, Rates, SharedPacer};
 pub use port::{
-    Access, Clock, CreateAccountRequest, Journal, JournalError, ListedAccount, Organization, Organizations, Page,
+    Access, Clock, CreateAccountRequest, Journal, JournalError, ListedAccount, Organization, Organizations,
+    Page,
 };

@@ -8,8 +8,8 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, CreateRequestId, CreationRecord, CreationState, ObservedAccount, ObservedUnit, Observation, OuPath,
-    ParentId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
+    AccountId, CreateRequestId, CreationRecord, CreationState, Observation, ObservedAccount, ObservedUnit,
+    OuPath, ParentId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
 };
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -54,25 +54,46 @@ where
                 None => reader.root().await?,
             };
             let tags = reader.tags(root.as_str()).await?;
-            let value = tags.into_iter().find(|(key, _)| key == tag_keys::INSTALLATION).map(|(_, value)| value);
+            let value = tags
+                .into_iter()
+                .find(|(key, _)| key == tag_keys::INSTALLATION)
+                .map(|(_, value)| value);
             return Ok(ReadResult::Mark { root, value, began });
         }
-        Read::Full => Observation::Full { look, began, snapshot: Box::new(reader.full().await?) },
+        Read::Full => Observation::Full {
+            look,
+            began,
+            snapshot: Box::new(reader.full().await?),
+        },
         Read::Look => {
             let (in_progress, accounts) = reader.look().await?;
-            Observation::Look { look, began, accounts, in_progress }
+            Observation::Look {
+                look,
+                began,
+                accounts,
+                in_progress,
+            }
         }
         Read::Creations(ids) => {
             let in_progress = reader.in_progress().await?;
             let mut described = Vec::new();
-            for id in ids.into_iter().filter(|id| in_progress.iter().all(|record| record.id != *id)) {
+            for id in ids
+                .into_iter()
+                .filter(|id| in_progress.iter().all(|record| record.id != *id))
+            {
                 described.push(reader.creation(&id).await?);
             }
-            Observation::Creations { began, in_progress, described }
+            Observation::Creations {
+                began,
+                in_progress,
+                described,
+            }
         }
-        Read::Account(id) => {
-            Observation::Account { began, account: reader.account(&id).await?, id }
-        }
+        Read::Account(id) => Observation::Account {
+            began,
+            account: reader.account(&id).await?,
+            id,
+        },
     };
     Ok(ReadResult::Organization(organization))
 }
@@ -113,7 +134,9 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
 
     async fn token(&self, family: Family) {
         while let Err(at) = self.context.pacer.take(family, self.context.clock.now()) {
-            let wait = at.duration_since(self.context.clock.now()).max(SignedDuration::from_millis(1));
+            let wait = at
+                .duration_since(self.context.clock.now())
+                .max(SignedDuration::from_millis(1));
             tokio::time::sleep(wait.unsigned_abs()).await;
         }
     }
@@ -127,7 +150,10 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
         let mut items = Vec::new();
         let mut next = None;
         for _ in 0..MAX_PAGES {
-            let Page { items: more, next: then } = self.call(family, || page(next.clone())).await?;
+            let Page {
+                items: more,
+                next: then,
+            } = self.call(family, || page(next.clone())).await?;
             items.extend(more);
             if then.is_none() {
                 return Ok(items);
@@ -144,8 +170,11 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
 
     async fn root(&self) -> Result<RootId, AwsError> {
         let aws = &self.context.aws;
-        let roots =
-            self.pages(Family::ListRoots, |next| async move { aws.list_roots(next.as_deref()).await }).await?;
+        let roots = self
+            .pages(Family::ListRoots, |next| async move {
+                aws.list_roots(next.as_deref()).await
+            })
+            .await?;
         roots.into_iter().next().ok_or_else(|| AwsError {
             operation: "ListRoots",
             class: ErrorClass::Unclassified("NoRoot".into()),
@@ -178,9 +207,11 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
             })
             .await;
         match described {
-            Err(error) if error.class == ErrorClass::CreateAccountStatusNotFound => {
-                Ok(CreationRecord { id: id.clone(), account_name: String::new(), state: CreationState::Unknown })
-            }
+            Err(error) if error.class == ErrorClass::CreateAccountStatusNotFound => Ok(CreationRecord {
+                id: id.clone(),
+                account_name: String::new(),
+                state: CreationState::Unknown,
+            }),
             described => described,
         }
     }
@@ -190,7 +221,9 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
         let aws = &self.context.aws;
         let in_progress = self.in_progress().await?;
         let listed = self
-            .pages(Family::ListAccounts, |next| async move { aws.list_accounts(next.as_deref()).await })
+            .pages(Family::ListAccounts, |next| async move {
+                aws.list_accounts(next.as_deref()).await
+            })
             .await?;
         let mut accounts = Vec::with_capacity(listed.len());
         for account in listed {
@@ -201,36 +234,66 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
 
     async fn with_parent(&self, listed: ListedAccount) -> Result<ObservedAccount, AwsError> {
         let aws = &self.context.aws;
-        let ListedAccount { id, arn, email, name, state, parent } = listed;
+        let ListedAccount {
+            id,
+            arn,
+            email,
+            name,
+            state,
+            parent,
+        } = listed;
         let parent = match parent {
             Some(parent) => parent,
-            None => self.call(Family::ListForParent, || async { aws.list_parents(&id).await }).await?,
+            None => {
+                self.call(Family::ListForParent, || async { aws.list_parents(&id).await })
+                    .await?
+            }
         };
-        Ok(ObservedAccount { id, arn, email, name, state, parent, tags: None, tags_confirmed: false })
+        Ok(ObservedAccount {
+            id,
+            arn,
+            email,
+            name,
+            state,
+            parent,
+            tags: None,
+            tags_confirmed: false,
+        })
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<ObservedAccount>, AwsError> {
         let aws = &self.context.aws;
-        let described =
-            self.call(Family::DescribeAccount, || async move { aws.describe_account(id).await }).await;
+        let described = self
+            .call(Family::DescribeAccount, || async move {
+                aws.describe_account(id).await
+            })
+            .await;
         let account = match described {
             Err(error) if error.class == ErrorClass::AccountNotFound => return Ok(None),
             described => self.with_parent(described?).await?,
         };
         let tags = parse_tags(self.tags(id.as_str()).await?);
-        Ok(Some(ObservedAccount { tags: Some(tags), tags_confirmed: true, ..account }))
+        Ok(Some(ObservedAccount {
+            tags: Some(tags),
+            tags_confirmed: true,
+            ..account
+        }))
     }
 
     async fn full(&self) -> Result<Snapshot, AwsError> {
         let aws = &self.context.aws;
         let organization = self
-            .call(Family::CreateOrganizationalUnit, || async move { aws.describe_organization().await })
+            .call(Family::CreateOrganizationalUnit, || async move {
+                aws.describe_organization().await
+            })
             .await?;
         let root = self.root().await?;
         let units = self.units(&root).await?;
         let (in_progress, accounts) = self.look().await?;
         let tags: BTreeMap<AccountId, Tags> = self
-            .pages(Family::GetResources, |next| async move { aws.get_account_tags(next.as_deref()).await })
+            .pages(Family::GetResources, |next| async move {
+                aws.get_account_tags(next.as_deref()).await
+            })
             .await?
             .into_iter()
             .collect();
@@ -255,7 +318,8 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
             for parent in &level {
                 let children = self
                     .pages(Family::ListForParent, |next| async move {
-                        aws.list_organizational_units_for_parent(parent, next.as_deref()).await
+                        aws.list_organizational_units_for_parent(parent, next.as_deref())
+                            .await
                     })
                     .await?;
                 below.extend(children.iter().map(|unit| ParentId::Ou(unit.id.clone())));

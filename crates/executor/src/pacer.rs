@@ -96,14 +96,26 @@ impl Pacer {
             // A little less than AWS's burst, once: the rate after it is AWS's own. At least one request must fit, or
             // nothing is ever sent.
             let burst = (burst * scale - rate * JITTER_SECONDS).max(1.0);
-            (*family, Bucket { rate, burst, tokens: burst, at: now })
+            (
+                *family,
+                Bucket {
+                    rate,
+                    burst,
+                    tokens: burst,
+                    at: now,
+                },
+            )
         };
-        Self { buckets: Family::ALL.iter().map(bucket).collect() }
+        Self {
+            buckets: Family::ALL.iter().map(bucket).collect(),
+        }
     }
 
     /// Takes a token, or says when there will be one.
     pub fn take(&mut self, family: Family, now: Timestamp) -> Result<(), Timestamp> {
-        let Some(bucket) = self.buckets.get_mut(&family) else { return Ok(()) };
+        let Some(bucket) = self.buckets.get_mut(&family) else {
+            return Ok(());
+        };
         bucket.refill(now);
         // The margin forgives what rounding to nanoseconds takes away.
         if bucket.tokens >= 1.0 - 1e-6 {
@@ -152,11 +164,21 @@ mod tests {
 
     #[test]
     fn creations_keep_the_published_rate_after_the_burst() {
-        let mut pacer = Pacer::new(Rates { multiplier: 1.0, share: 1.0 }, at(0));
+        let mut pacer = Pacer::new(
+            Rates {
+                multiplier: 1.0,
+                share: 1.0,
+            },
+            at(0),
+        );
         for _ in 0..2 {
             assert_eq!(pacer.take(Family::CreateAccount, at(0)), Ok(()));
         }
-        assert_eq!(pacer.take(Family::CreateAccount, at(0)), Err(at(250)), "the allowance for jitter");
+        assert_eq!(
+            pacer.take(Family::CreateAccount, at(0)),
+            Err(at(250)),
+            "the allowance for jitter"
+        );
         assert_eq!(pacer.take(Family::CreateAccount, at(250)), Ok(()));
         assert_eq!(pacer.take(Family::CreateAccount, at(250)), Err(at(10_250)));
         assert_eq!(pacer.take(Family::CreateAccount, at(10_250)), Ok(()));
@@ -165,7 +187,13 @@ mod tests {
 
     #[test]
     fn a_share_is_a_share_and_a_clock_that_steps_back_gives_nothing() {
-        let mut pacer = Pacer::new(Rates { multiplier: 1.0, share: 0.5 }, at(0));
+        let mut pacer = Pacer::new(
+            Rates {
+                multiplier: 1.0,
+                share: 0.5,
+            },
+            at(0),
+        );
         assert!(pacer.take(Family::CreateAccount, at(0)).is_ok());
         assert_eq!(pacer.take(Family::CreateAccount, at(0)), Err(at(10_250)));
         assert!(pacer.take(Family::CreateAccount, at(-60_000)).is_err());

@@ -59,7 +59,10 @@ pub struct CreateAccountRequest {
 /// AWS Organizations and the tagging API, one method per API call, one call per method: no paging, no retries, no
 /// pacing inside (the executor does those). Reads are idempotent and eventually consistent; an empty page may have a
 /// successor. Every method may fail with any [`ErrorClass`](crate::ErrorClass).
-#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+#[expect(
+    async_fn_in_trait,
+    reason = "the operator is one future on one thread; Send is not needed"
+)]
 pub trait Organizations {
     /// DescribeOrganization.
     async fn describe_organization(&self) -> Result<Organization, AwsError>;
@@ -109,7 +112,10 @@ pub trait Organizations {
 }
 
 /// Entering a member account.
-#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+#[expect(
+    async_fn_in_trait,
+    reason = "the operator is one future on one thread; Send is not needed"
+)]
 pub trait Access {
     /// sts:AssumeRole (at most 1 h: role chaining), then organizations:DescribeOrganization with the member session: a call
     /// that a policy can deny, which GetCallerIdentity is not; and GetCallerIdentity must name `account`. Safe to repeat.
@@ -138,7 +144,10 @@ pub enum JournalError {
 
 /// What has to be remembered across crashes: the objects' own metadata and status in Kubernetes. Every write is a
 /// compare-and-swap on the object as it was planned for.
-#[expect(async_fn_in_trait, reason = "the operator is one future on one thread; Send is not needed")]
+#[expect(
+    async_fn_in_trait,
+    reason = "the operator is one future on one thread; Send is not needed"
+)]
 pub trait Journal {
     /// Sets the finalizer. Safe to repeat.
     async fn hold(&self, key: &AccountKey) -> Result<(), JournalError>;

@@ -1,8 +1,22 @@
 //! An in-memory Kubernetes API server as a tower service.
 //!
-//! `kube::Client::new(kubesim.service(), "default")` gives a real client that talks to it without sockets, so an
-//! operator runs against it in virtual time: with tokio's clock paused, hours of watches, leases and retries pass in
-//! milliseconds, and one seed reproduces one run.
+//! A real `kube::Client` talks to it without sockets, so an operator runs against it in virtual time: with tokio's
+//! clock paused, hours of watches, leases and retries pass in milliseconds, and one seed reproduces one run.
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::Namespace;
+//! use kube::{Api, Client, api::ListParams};
+//! use kubesim::{Kubesim, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), kube::Error> {
+//! let sim = Kubesim::new(Settings::default(), || jiff::Timestamp::UNIX_EPOCH);
+//! let client = Client::new(sim.service(), "default");
+//! let namespaces = Api::<Namespace>::all(client).list(&ListParams::default()).await?;
+//! assert_eq!(namespaces.items.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! It serves what an operator of custom resources needs, and serves it as kube-apiserver does: custom resources from
 //! their CRDs (pruning, defaults, validation, CEL rules), Namespace, ConfigMap, Lease and Event; lists in pages,

@@ -162,19 +162,18 @@ impl<'a> Validation<'a> {
         {
             self.not_this_integer(schema, path);
         }
-        if let Some(min) = &schema.minimum {
-            let bound = min.as_f64().unwrap_or_default();
-            if schema.exclusive_minimum && float <= bound {
+        // Bounds are Go floats: 0.0 prints as 0.
+        if let Some(min) = schema.minimum {
+            if schema.exclusive_minimum && float <= min {
                 self.invalid(path, &value, &format!("should be greater than {min}"));
-            } else if float < bound {
+            } else if float < min {
                 self.invalid(path, &value, &format!("should be greater than or equal to {min}"));
             }
         }
-        if let Some(max) = &schema.maximum {
-            let bound = max.as_f64().unwrap_or_default();
-            if schema.exclusive_maximum && float >= bound {
+        if let Some(max) = schema.maximum {
+            if schema.exclusive_maximum && float >= max {
                 self.invalid(path, &value, &format!("should be less than {max}"));
-            } else if float > bound {
+            } else if float > max {
                 self.invalid(path, &value, &format!("should be less than or equal to {max}"));
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! AWS's reads are eventually consistent without a documented bound, so the picture follows two rules: what we wrote
 //! ourselves outweighs a read that began less than [`READ_LAG`] after it, and an account is forgotten only when several
-//! listings in a row missed it.
+//! reads in a row missed it for longer than that lag.
 
 use crate::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, TagKey, TagValue};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// seen 10 s late, and one minute leaves room.
 pub const READ_LAG: SignedDuration = SignedDuration::from_secs(60);
 
-/// Listings in a row that must miss an account before it is taken for gone.
+/// Reads in a row that must miss an account, and for [`READ_LAG`] at least, before it is taken for gone.
 const MISSES: u32 = 3;
 
 /// Tags of one resource.
@@ -235,11 +235,14 @@ pub struct ObservedOrg {
     pub full: Option<Timestamp>,
     /// When the last poll of creations began.
     pub polled: Option<Timestamp>,
-    /// When we learned that a creation was not in progress any more.
+    /// When we learned that a creation had succeeded or failed.
     pub settled: BTreeMap<CreateRequestId, Timestamp>,
     /// Roles proven from inside their account by this process, and when.
     pub access: BTreeMap<AccountId, (String, Timestamp)>,
-    misses: BTreeMap<AccountId, u32>,
+    /// Reads in a row that missed an account, and when the first of them began.
+    misses: BTreeMap<AccountId, (u32, Timestamp)>,
+    /// Accounts whose own tags the bulk listing contradicts.
+    doubted: BTreeSet<AccountId>,
     own: BTreeMap<AccountId, OwnWrites>,
     units_made: BTreeMap<OuId, Timestamp>,
 }
@@ -257,38 +260,34 @@ impl ObservedOrg {
                 self.merge_accounts(accounts, began);
                 self.merge_bulk_tags(&tags, began);
                 self.merge_in_progress(in_progress);
-                self.look = Some((look, began));
+                self.looked(look, began);
                 self.full = Some(began);
             }
             Observation::Look { look, began, accounts, in_progress } => {
                 self.merge_accounts(accounts, began);
                 self.merge_in_progress(in_progress);
-                self.look = Some((look, began));
+                self.looked(look, began);
             }
             Observation::Creations { began, in_progress, described } => {
                 self.merge_in_progress(in_progress);
                 for record in described {
-                    if record.state != CreationState::InProgress {
-                        self.settled.entry(record.id.clone()).or_insert(now);
-                    }
-                    self.creations.insert(record.id.clone(), record);
+                    self.record(record, now);
                 }
                 self.polled = Some(began);
             }
             Observation::Account { began, account: Some(account), id } => {
                 self.misses.remove(&id);
+                self.doubted.remove(&id);
                 self.merge_account(account, began);
             }
-            Observation::Account { id, account: None, .. } => self.miss(&id),
+            Observation::Account { began, id, account: None } => self.miss(&id, began),
         }
     }
 
     /// Takes in what one of our own writes changed at `at`.
     pub fn effect(&mut self, effect: Effect, at: Timestamp) {
         match effect {
-            Effect::CreationAccepted(record) => {
-                self.creations.insert(record.id.clone(), record);
-            }
+            Effect::CreationAccepted(record) => self.record(record, at),
             Effect::UnitCreated(unit) => {
                 self.units_made.insert(unit.id.clone(), at);
                 self.units.insert(unit.id.clone(), unit);
@@ -317,9 +316,9 @@ impl ObservedOrg {
         }
     }
 
-    /// The unit of this name under this parent.
-    pub fn child_unit(&self, parent: &ParentId, name: &str) -> Option<&ObservedUnit> {
-        self.units.values().find(|unit| unit.parent == *parent && unit.name == name)
+    /// The bulk listing contradicts what a read of the account itself has shown: only another such read can tell.
+    pub fn tags_doubted(&self, id: &AccountId) -> bool {
+        self.doubted.contains(id)
     }
 
     /// Names from the root down to this parent, joined by `/`; empty for the root. `None` if a unit on the way is unknown.
@@ -363,19 +362,36 @@ impl ObservedOrg {
         }
         let unseen: Vec<AccountId> = self.accounts.keys().filter(|id| !seen.contains(*id)).cloned().collect();
         for id in unseen {
-            self.miss(&id);
+            self.miss(&id, began);
         }
     }
 
-    fn miss(&mut self, id: &AccountId) {
-        let misses = self.misses.entry(id.clone()).or_default();
+    fn miss(&mut self, id: &AccountId, began: Timestamp) {
+        let (misses, first) = self.misses.entry(id.clone()).or_insert((0, began));
         *misses += 1;
-        if *misses >= MISSES {
+        // A new account may be missing from the listings for a while; looks can follow each other within a second.
+        if *misses >= MISSES && began >= *first + READ_LAG {
             self.accounts.remove(id);
             self.access.remove(id);
             self.own.remove(id);
             self.misses.remove(id);
+            self.doubted.remove(id);
         }
+    }
+
+    /// Reads may end in another order than they began: the newest complete look counts.
+    fn looked(&mut self, look: u64, began: Timestamp) {
+        if self.look.is_none_or(|(newest, _)| newest < look) {
+            self.look = Some((look, began));
+        }
+    }
+
+    /// What AWS says of one request, at the end of a read or in the answer to the call.
+    fn record(&mut self, record: CreationRecord, now: Timestamp) {
+        if matches!(record.state, CreationState::Succeeded(_) | CreationState::Failed(_)) {
+            self.settled.entry(record.id.clone()).or_insert(now);
+        }
+        self.creations.insert(record.id.clone(), record);
     }
 
     fn merge_account(&mut self, mut fresh: ObservedAccount, began: Timestamp) {
@@ -400,14 +416,21 @@ impl ObservedOrg {
             // The bulk listing may be stale: it does not take back what a read of the account itself has shown, it only
             // makes us read the account again.
             match &account.tags {
-                Some(known) if *known == bulk || recent => {}
-                Some(_) if account.tags_confirmed => account.tags_confirmed = false,
+                Some(known) if *known == bulk || recent => drop(self.doubted.remove(id)),
+                Some(_) if account.tags_confirmed => {
+                    account.tags_confirmed = false;
+                    self.doubted.insert(id.clone());
+                }
                 _ => account.tags = Some(bulk),
             }
         }
     }
 
     fn merge_in_progress(&mut self, in_progress: Vec<CreationRecord>) {
+        // The list is whole: a request that left it is not in progress any more, or not listed yet. Those that an object
+        // knows are asked for one by one; nobody would ever ask for the others.
+        let listed: BTreeSet<CreateRequestId> = in_progress.iter().map(|record| record.id.clone()).collect();
+        self.creations.retain(|id, known| known.state != CreationState::InProgress || listed.contains(id));
         for record in in_progress {
             // A finished request never goes back to being in progress: a stale list must not say so.
             let settled = self

@@ -77,7 +77,11 @@ pub struct AwsConfig {
 
 impl Default for AwsConfig {
     fn default() -> Self {
-        Self { endpoint_url: None, rates: RatesConfig::default(), aws_share: 0.8 }
+        Self {
+            endpoint_url: None,
+            rates: RatesConfig::default(),
+            aws_share: 0.8,
+        }
     }
 }
 
@@ -119,7 +123,10 @@ pub struct RefreshConfig {
 
 impl Default for RefreshConfig {
     fn default() -> Self {
-        Self { accounts: SignedDuration::from_mins(5), full: SignedDuration::from_mins(30) }
+        Self {
+            accounts: SignedDuration::from_mins(5),
+            full: SignedDuration::from_mins(30),
+        }
     }
 }
 
@@ -135,7 +142,10 @@ pub struct CreationConfig {
 
 impl Default for CreationConfig {
     fn default() -> Self {
-        Self { grace: SignedDuration::from_mins(15), poll: SignedDuration::from_secs(5) }
+        Self {
+            grace: SignedDuration::from_mins(15),
+            poll: SignedDuration::from_secs(5),
+        }
     }
 }
 
@@ -149,7 +159,9 @@ pub struct InstallationMarkConfig {
 
 impl Default for InstallationMarkConfig {
     fn default() -> Self {
-        Self { reread: SignedDuration::from_secs(30) }
+        Self {
+            reread: SignedDuration::from_secs(30),
+        }
     }
 }
 
@@ -200,7 +212,10 @@ impl Config {
 
     /// Reads a configuration file's text.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = serde_saphyr::from_str(text).map_err(|error| ConfigError::Malformed(error.to_string()))?;
+        // Without the excerpt of the file: the message is one line of a log.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let config: Self = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| ConfigError::Malformed(error.to_string()))?;
         config.validate()?;
         Ok(config)
     }
@@ -214,7 +229,11 @@ impl Config {
         if let RatesConfig::Multiplier(rates) = self.aws.rates
             && !(rates.is_finite() && rates > 0.0)
         {
-            return invalid("aws.rates", rates.to_string(), "must be `published` or a number above 0");
+            return invalid(
+                "aws.rates",
+                rates.to_string(),
+                "must be `published` or a number above 0",
+            );
         }
         for (key, value) in [
             ("refresh.accounts", self.refresh.accounts),
@@ -231,11 +250,19 @@ impl Config {
         let lease = &self.leader_election;
         if lease.lease_duration - lease.renew_deadline < SignedDuration::from_secs(5) {
             let rule = "must be at least 5s less than leaderElection.leaseDuration";
-            return invalid("leaderElection.renewDeadline", lease.renew_deadline.to_string(), rule);
+            return invalid(
+                "leaderElection.renewDeadline",
+                lease.renew_deadline.to_string(),
+                rule,
+            );
         }
         if lease.renew_deadline < lease.retry_period + SignedDuration::from_secs(5) {
             let rule = "must be at least leaderElection.retryPeriod and 5s: a mutation needs 4s of its term";
-            return invalid("leaderElection.renewDeadline", lease.renew_deadline.to_string(), rule);
+            return invalid(
+                "leaderElection.renewDeadline",
+                lease.renew_deadline.to_string(),
+                rule,
+            );
         }
         Ok(())
     }
@@ -262,7 +289,10 @@ impl Config {
             RatesConfig::Published => 1.0,
             RatesConfig::Multiplier(rates) => rates,
         };
-        Rates { multiplier, share: self.aws.aws_share }
+        Rates {
+            multiplier,
+            share: self.aws.aws_share,
+        }
     }
 }
 
@@ -273,19 +303,40 @@ mod tests {
     #[test]
     fn the_least_configuration_has_the_documented_defaults() {
         let config = Config::parse("installation: acme").unwrap();
-        assert_eq!(config.rates(), Rates { multiplier: 1.0, share: 0.8 });
+        assert_eq!(
+            config.rates(),
+            Rates {
+                multiplier: 1.0,
+                share: 0.8
+            }
+        );
         assert_eq!(config.limits().creation_grace, SignedDuration::from_mins(15));
-        assert_eq!(config.leader_election.lease_duration, SignedDuration::from_secs(20));
+        assert_eq!(
+            config.leader_election.lease_duration,
+            SignedDuration::from_secs(20)
+        );
     }
 
     #[test]
     fn values_are_read() {
         let text = "installation: acme\naws: {rates: 50, awsShare: 1.0}\ninstallationMark: {reread: 2s}\ncreation: {grace: 20m}\nmode: Observe\n";
         let config = Config::parse(text).unwrap();
-        assert_eq!(config.rates(), Rates { multiplier: 50.0, share: 1.0 });
+        assert_eq!(
+            config.rates(),
+            Rates {
+                multiplier: 50.0,
+                share: 1.0
+            }
+        );
         assert_eq!(config.installation_mark.reread, SignedDuration::from_secs(2));
         assert_eq!(config.limits().mode, Mode::Observe);
-        assert_eq!(Config::parse("installation: acme\naws: {rates: published}").unwrap().aws.rates, RatesConfig::Published);
+        assert_eq!(
+            Config::parse("installation: acme\naws: {rates: published}")
+                .unwrap()
+                .aws
+                .rates,
+            RatesConfig::Published
+        );
     }
 
     #[test]
@@ -296,12 +347,16 @@ mod tests {
             ("installation: Acme", "installation"),
             ("installation: acme\naws: {awsShare: 2}", "aws.awsShare is 2"),
             ("installation: acme\naws: {rates: fast}", "rates"),
-            ("installation: acme\nleaderElection: {renewDeadline: 18s}", "leaderElection.renewDeadline"),
+            (
+                "installation: acme\nleaderElection: {renewDeadline: 18s}",
+                "leaderElection.renewDeadline",
+            ),
             ("installation: acme\ncreation: {grace: soon}", "grace"),
             ("mode: Enforce", "installation"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
+            assert_eq!(error.lines().count(), 1, "{text}: {error}");
         }
     }
 }

@@ -41,12 +41,18 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Happ
             // A wait is told once per reason.
             WAITING => (false, changed(|c| &c.reason)),
             READY => {
-                let lost = condition.status == "False" && prior(READY).is_some_and(|prior| prior.status == "True");
-                (lost, changed(|c| &c.status) && (condition.status == "True" || lost))
+                let lost =
+                    condition.status == "False" && prior(READY).is_some_and(|prior| prior.status == "True");
+                (
+                    lost,
+                    changed(|c| &c.status) && (condition.status == "True" || lost),
+                )
             }
             _ => (false, condition.status == "True" && changed(|c| &c.status)),
         };
-        let told = happenings.iter().any(|h: &Happening| h.reason == condition.reason);
+        let told = happenings
+            .iter()
+            .any(|h: &Happening| h.reason == condition.reason);
         if tell && !told {
             happenings.push(Happening {
                 warning,
@@ -59,13 +65,23 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Happ
 }
 
 /// Writes one Event about one object. A failure is logged and no more: an Event is a courtesy.
-pub(crate) async fn publish(client: Client, about: ObjectReference, happening: Happening, id: u64, now: Timestamp, host: String) {
+pub(crate) async fn publish(
+    client: Client,
+    about: ObjectReference,
+    happening: Happening,
+    id: u64,
+    now: Timestamp,
+    host: String,
+) {
     let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let name = about.name.clone().unwrap_or_default();
     let event = Event {
         metadata: ObjectMeta {
             // Names have 253 characters at most, and the object's own may use them up.
-            name: Some(format!("{}.{id:016x}", name.chars().take(200).collect::<String>())),
+            name: Some(format!(
+                "{}.{id:016x}",
+                name.chars().take(200).collect::<String>()
+            )),
             namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
@@ -80,7 +96,12 @@ pub(crate) async fn publish(client: Client, about: ObjectReference, happening: H
         ..Event::default()
     };
     let api: Api<Event> = Api::namespaced(client, &namespace);
-    match tokio::time::timeout(crate::journal::WRITE_TIMEOUT, api.create(&PostParams::default(), &event)).await {
+    match tokio::time::timeout(
+        crate::journal::WRITE_TIMEOUT,
+        api.create(&PostParams::default(), &event),
+    )
+    .await
+    {
         Ok(Ok(_)) => {}
         // A namespace on its way out takes no new objects.
         Ok(Err(kube::Error::Api(status))) if status.is_forbidden() || status.is_not_found() => {}
@@ -110,14 +131,23 @@ mod tests {
 
     #[test]
     fn only_changes_are_told_and_each_once() {
-        let vended = [condition("Vended", "True", "AccountCreated"), condition(READY, "False", "Moving")];
+        let vended = [
+            condition("Vended", "True", "AccountCreated"),
+            condition(READY, "False", "Moving"),
+        ];
         assert_eq!(reasons(&[], &vended), ["AccountCreated"]);
         assert_eq!(reasons(&vended, &vended), Vec::<String>::new());
-        let stalled = [condition(READY, "False", "EmailInUse"), condition(STALLED, "True", "EmailInUse")];
+        let stalled = [
+            condition(READY, "False", "EmailInUse"),
+            condition(STALLED, "True", "EmailInUse"),
+        ];
         assert_eq!(reasons(&vended, &stalled), ["EmailInUse"]);
         assert!(transitions(&vended, &stalled)[0].warning);
         let ready = [condition(READY, "True", "Ready")];
         assert_eq!(reasons(&stalled, &ready), ["Ready"]);
-        assert_eq!(reasons(&ready, &[condition(READY, "False", "AccountSuspended")]), ["AccountSuspended"]);
+        assert_eq!(
+            reasons(&ready, &[condition(READY, "False", "AccountSuspended")]),
+            ["AccountSuspended"]
+        );
     }
 }

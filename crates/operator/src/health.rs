@@ -38,7 +38,10 @@ impl Health {
     pub fn ready(&self) -> Result<String, String> {
         self.with(|state| match (&state.blocked, state.synced) {
             (Some(blocked), _) if state.leading => Err(blocked.clone()),
-            (_, false) => Err(format!("waiting for the first list of {}", state.awaited.join(", "))),
+            (_, false) => Err(format!(
+                "waiting for the first list of {}",
+                state.awaited.join(", ")
+            )),
             _ => Ok(if state.leading { "leading" } else { "standing by" }.to_owned()),
         })
     }

@@ -31,7 +31,9 @@ pub(crate) fn sort(error: kube::Error) -> JournalError {
     match error {
         kube::Error::Api(status) if status.is_conflict() => JournalError::Conflict,
         kube::Error::Api(status) if status.is_not_found() => JournalError::Gone,
-        kube::Error::Api(status) if status.code < 500 && status.code != 429 => JournalError::Refused(status.message),
+        kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
+            JournalError::Refused(status.message)
+        }
         other => JournalError::Unavailable(other.to_string()),
     }
 }
@@ -40,7 +42,9 @@ pub(crate) fn sort(error: kube::Error) -> JournalError {
 pub(crate) async fn timed<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, JournalError> {
     match tokio::time::timeout(WRITE_TIMEOUT, call).await {
         Ok(answer) => answer.map_err(sort),
-        Err(_) => Err(JournalError::Unavailable(format!("no answer within {WRITE_TIMEOUT:?}"))),
+        Err(_) => Err(JournalError::Unavailable(format!(
+            "no answer within {WRITE_TIMEOUT:?}"
+        ))),
     }
 }
 
@@ -59,22 +63,32 @@ impl KubeJournal {
 
     /// The object as the plan saw it: its resourceVersion makes each write a compare-and-swap.
     fn object(&self, key: &AccountKey) -> Result<Arc<AwsAccount>, JournalError> {
-        self.stores.read(|stores| stores.accounts.good(&store_key(key))).ok_or(JournalError::Gone)
+        self.stores
+            .read(|stores| stores.accounts.good(&store_key(key)))
+            .ok_or(JournalError::Gone)
     }
 
     fn keep(&self, object: AwsAccount) {
         self.stores.write(|stores| stores.accounts.overlay(object));
     }
 
-    async fn finalizers(&self, key: &AccountKey, change: impl Fn(&mut Vec<String>)) -> Result<(), JournalError> {
+    async fn finalizers(
+        &self,
+        key: &AccountKey,
+        change: impl Fn(&mut Vec<String>),
+    ) -> Result<(), JournalError> {
         let object = self.object(key)?;
         let mut finalizers = object.finalizers().to_vec();
         change(&mut finalizers);
         if finalizers == object.finalizers() {
             return Ok(());
         }
-        let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch =
+            json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let api = self.api(key);
         match timed(api.patch(&key.name, &params, &Patch::Merge(&patch))).await {
             Ok(object) => {
@@ -133,7 +147,8 @@ impl Journal for KubeJournal {
     }
 
     async fn release(&self, key: &AccountKey) -> Result<(), JournalError> {
-        self.finalizers(key, |finalizers| finalizers.retain(|name| name != FINALIZER)).await
+        self.finalizers(key, |finalizers| finalizers.retain(|name| name != FINALIZER))
+            .await
     }
 
     async fn intend(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError> {
@@ -151,17 +166,29 @@ impl Journal for KubeJournal {
         let Some(creation) = stored.filter(|creation| creation.token == *token) else {
             return Err(JournalError::Conflict);
         };
-        self.apply_creation(key, &Creation { request_id: Some(request_id.clone()), ..creation }).await
+        self.apply_creation(
+            key,
+            &Creation {
+                request_id: Some(request_id.clone()),
+                ..creation
+            },
+        )
+        .await
     }
 
     async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
         let api = self.api(key);
         let object = timed(api.get(&key.name)).await?;
         let stored = object.status.as_ref().and_then(|status| status.creation.as_ref());
-        let same = stored.is_some_and(|creation| creation.token == token.as_str() && creation.request_id.is_none());
+        let same =
+            stored.is_some_and(|creation| creation.token == token.as_str() && creation.request_id.is_none());
         let leaving = object.meta().deletion_timestamp.is_some();
         self.keep(object);
-        if same && !leaving { Ok(()) } else { Err(JournalError::Conflict) }
+        if same && !leaving {
+            Ok(())
+        } else {
+            Err(JournalError::Conflict)
+        }
     }
 
     async fn apply_outputs(
@@ -204,5 +231,7 @@ impl Journal for KubeJournal {
 /// Is this object the controller of that ConfigMap?
 pub(crate) fn controlled_by(map: &ConfigMap, owner: &AwsAccount) -> bool {
     let uid = owner.uid();
-    map.owner_references().iter().any(|reference| reference.controller == Some(true) && Some(&reference.uid) == uid.as_ref())
+    map.owner_references()
+        .iter()
+        .any(|reference| reference.controller == Some(true) && Some(&reference.uid) == uid.as_ref())
 }

@@ -61,25 +61,60 @@ impl Default for Metrics {
             leader: Gauge::default(),
         };
         registry.register("aws_calls", "AWS API calls", metrics.calls.clone());
-        registry.register("aws_call_seconds", "Duration of AWS API calls", metrics.call_seconds.clone());
-        registry.register("steps", "Steps of plans that were carried out", metrics.steps.clone());
-        registry.register("accounts", "AwsAccounts by the reason of their Ready condition", metrics.accounts.clone());
-        registry.register("kubernetes_writes", "Writes to the Kubernetes API", metrics.kubernetes_writes.clone());
+        registry.register(
+            "aws_call_seconds",
+            "Duration of AWS API calls",
+            metrics.call_seconds.clone(),
+        );
+        registry.register(
+            "steps",
+            "Steps of plans that were carried out",
+            metrics.steps.clone(),
+        );
+        registry.register(
+            "accounts",
+            "AwsAccounts by the reason of their Ready condition",
+            metrics.accounts.clone(),
+        );
+        registry.register(
+            "kubernetes_writes",
+            "Writes to the Kubernetes API",
+            metrics.kubernetes_writes.clone(),
+        );
         registry.register("plans", "Plans made", metrics.plans.clone());
-        registry.register("plan_seconds", "Duration of stages 2 to 5", metrics.plan_seconds.clone());
+        registry.register(
+            "plan_seconds",
+            "Duration of stages 2 to 5",
+            metrics.plan_seconds.clone(),
+        );
         let help = "When the last full read of the organization began, seconds since the epoch";
         registry.register("observed_timestamp_seconds", help, metrics.observed_at.clone());
         let help = "When a plan was last made and started, seconds since the epoch";
         registry.register("run_timestamp_seconds", help, metrics.completed_at.clone());
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
-        Self { registry: Arc::new(registry), ..metrics }
+        Self {
+            registry: Arc::new(registry),
+            ..metrics
+        }
     }
 }
 
 impl Metrics {
     /// One AWS call ended.
-    pub fn aws_call(&self, service: &'static str, operation: &'static str, outcome: &'static str, seconds: f64) {
-        self.calls.get_or_create(&CallLabels { service, operation, outcome }).inc();
+    pub fn aws_call(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        outcome: &'static str,
+        seconds: f64,
+    ) {
+        self.calls
+            .get_or_create(&CallLabels {
+                service,
+                operation,
+                outcome,
+            })
+            .inc();
         self.call_seconds.observe(seconds);
     }
     pub(crate) fn step(&self, kind: &'static str, outcome: &'static str) {

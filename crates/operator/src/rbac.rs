@@ -17,22 +17,83 @@ pub struct Rule {
     pub own_namespace: bool,
 }
 
-const fn cluster(group: &'static str, resource: &'static str, verbs: &'static [&'static str], why: &'static str) -> Rule {
-    Rule { group, resource, verbs, why, own_namespace: false }
+const fn cluster(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    why: &'static str,
+) -> Rule {
+    Rule {
+        group,
+        resource,
+        verbs,
+        why,
+        own_namespace: false,
+    }
 }
 
 /// Everything, and nothing more.
 pub const RULES: &[Rule] = &[
-    cluster("bulkhead.dev", "awsaccounts", &["get", "list", "watch", "patch"], "what teams ask for; patch sets and removes the finalizer"),
-    cluster("bulkhead.dev", "awsaccounts/status", &["patch"], "the creation intent, and what became of each account"),
-    cluster("bulkhead.dev", "awsaccounts/finalizers", &["update"], "owner references that block deletion, where the cluster enforces them"),
-    cluster("bulkhead.dev", "baselines", &["list", "watch"], "what accounts get"),
-    cluster("bulkhead.dev", "baselines/status", &["patch"], "whether a Baseline is accepted, and the units it is bound to"),
-    cluster("bulkhead.dev", "organizations", &["list", "watch", "create"], "the mirror of the organization"),
-    cluster("bulkhead.dev", "organizations/status", &["patch"], "the mirror of the organization"),
-    cluster("", "namespaces", &["get", "list", "watch"], "labels decide who may vend where; the UID of kube-system names the cluster"),
-    cluster("", "configmaps", &["get", "list", "watch", "create", "patch"], "outputs for other tools, in the namespace of their object"),
-    cluster("events.k8s.io", "events", &["create"], "what happened, on the object it happened to"),
+    cluster(
+        "bulkhead.dev",
+        "awsaccounts",
+        &["get", "list", "watch", "patch"],
+        "what teams ask for; patch sets and removes the finalizer",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "awsaccounts/status",
+        &["patch"],
+        "the creation intent, and what became of each account",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "awsaccounts/finalizers",
+        &["update"],
+        "owner references that block deletion, where the cluster enforces them",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "baselines",
+        &["list", "watch"],
+        "what accounts get",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "baselines/status",
+        &["patch"],
+        "whether a Baseline is accepted, and the units it is bound to",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "organizations",
+        &["list", "watch", "create"],
+        "the mirror of the organization",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "organizations/status",
+        &["patch"],
+        "the mirror of the organization",
+    ),
+    cluster(
+        "",
+        "namespaces",
+        &["get", "list", "watch"],
+        "labels decide who may vend where; the UID of kube-system names the cluster",
+    ),
+    cluster(
+        "",
+        "configmaps",
+        &["get", "list", "watch", "create", "patch"],
+        "outputs for other tools, in the namespace of their object",
+    ),
+    cluster(
+        "events.k8s.io",
+        "events",
+        &["create"],
+        "what happened, on the object it happened to",
+    ),
     Rule {
         group: "coordination.k8s.io",
         resource: "leases",

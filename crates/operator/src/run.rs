@@ -95,7 +95,15 @@ where
     let stopping = Stop::default();
     let result = {
         let watches = watch::all(operator.client.clone(), stores.clone(), random.next_u64());
-        let lead = lead(&operator, &stores, &leadership, &pacer, &stopping, &identity, &mut random);
+        let lead = lead(
+            &operator,
+            &stores,
+            &leadership,
+            &pacer,
+            &stopping,
+            &identity,
+            &mut random,
+        );
         let mut watches = std::pin::pin!(watches);
         let mut election = std::pin::pin!(elector.run());
         let mut lead = std::pin::pin!(lead);

@@ -1,7 +1,7 @@
 //! What the watches have brought, sorted, with the answers to our own writes laid over it.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use api::{AwsAccount, Baseline, Organization};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Resource, ResourceExt, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use tokio::sync::Notify;
@@ -32,7 +32,11 @@ pub(crate) struct Cache<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), listing: None, synced: false }
+        Self {
+            entries: BTreeMap::new(),
+            listing: None,
+            synced: false,
+        }
     }
 }
 
@@ -65,7 +69,10 @@ impl<K: Clone> Cache<K> {
         match event {
             Event::Init => self.listing = Some(BTreeMap::new()),
             Event::InitApply((key, rv, stored)) => {
-                let fresh = Entry { version: version(rv.as_deref()), stored };
+                let fresh = Entry {
+                    version: version(rv.as_deref()),
+                    stored,
+                };
                 let newest = match self.entries.get(&key) {
                     Some(known) if known.version > fresh.version => known.clone(),
                     _ => fresh,
@@ -79,7 +86,11 @@ impl<K: Clone> Cache<K> {
             Event::Apply((key, rv, stored)) => self.put(key, rv.as_deref(), stored),
             Event::Delete((key, rv, _)) => {
                 let deleted = version(rv.as_deref());
-                if self.entries.get(&key).is_none_or(|known| known.version <= deleted) {
+                if self
+                    .entries
+                    .get(&key)
+                    .is_none_or(|known| known.version <= deleted)
+                {
                     self.entries.remove(&key);
                 }
             }
@@ -88,7 +99,11 @@ impl<K: Clone> Cache<K> {
 
     fn put(&mut self, key: Key, rv: Option<&str>, stored: Stored<K>) {
         let version = version(rv);
-        if self.entries.get(&key).is_none_or(|known| known.version <= version) {
+        if self
+            .entries
+            .get(&key)
+            .is_none_or(|known| known.version <= version)
+        {
             self.entries.insert(key, Entry { version, stored });
         }
     }
@@ -104,7 +119,10 @@ impl<K: Resource + Clone> Cache<K> {
 }
 
 pub(crate) fn key_of<K: Resource>(object: &K) -> Key {
-    (object.meta().namespace.clone().unwrap_or_default(), object.meta().name.clone().unwrap_or_default())
+    (
+        object.meta().namespace.clone().unwrap_or_default(),
+        object.meta().name.clone().unwrap_or_default(),
+    )
 }
 
 /// Every kind the operator watches.
@@ -168,7 +186,11 @@ pub(crate) fn guarded<K: Resource>(guard: DeserializeGuard<K>) -> (Key, Option<S
 
 /// An object from a watch, in the shape the cache takes.
 pub(crate) fn plain<K: Resource>(object: K) -> (Key, Option<String>, Stored<K>) {
-    (key_of(&object), object.meta().resource_version.clone(), Stored::Good(Arc::new(object)))
+    (
+        key_of(&object),
+        object.meta().resource_version.clone(),
+        Stored::Good(Arc::new(object)),
+    )
 }
 
 #[cfg(test)]
@@ -183,7 +205,9 @@ mod tests {
         map
     }
     fn rv(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
-        cache.good(&("n".into(), name.into())).and_then(|map| map.resource_version())
+        cache
+            .good(&("n".into(), name.into()))
+            .and_then(|map| map.resource_version())
     }
 
     #[test]
@@ -207,7 +231,10 @@ mod tests {
         cache.event(Event::Apply(plain(map("gone", "1"))));
         cache.event(Event::Init);
         cache.event(Event::InitApply(plain(map("a", "5"))));
-        assert!(rv(&cache, "gone").is_some(), "until the list is complete the old picture holds");
+        assert!(
+            rv(&cache, "gone").is_some(),
+            "until the list is complete the old picture holds"
+        );
         cache.event(Event::InitDone);
         assert!(rv(&cache, "gone").is_none());
         assert!(cache.synced());

@@ -1,9 +1,9 @@
 //! One raw watch per kind feeds the stores.
 
 use crate::store::{Cache, Key, SharedStores, Stored, Stores, guarded, plain};
+use api::{AwsAccount, Baseline, Organization};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use api::{AwsAccount, Baseline, Organization};
 use kube::{
     Api, Client, Resource,
     api::PartialObjectMeta,

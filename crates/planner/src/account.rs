@@ -3,7 +3,7 @@
 use crate::{creation, identity::{Identity, identify}, placement, planning::Planning};
 use model::{
     AccountFacts, AccountState, AccountView, Action, DesiredAccount, JournalEntry, ObservedAccount, OutputsState,
-    OuId, Read, Reason, Stage, StepId, Tags, Verdict, tag_keys,
+    HoldKind, OuId, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,9 @@ const ACCESS_LOST: u32 = 3;
 const REGION: &str = "us-east-1";
 
 /// Plans one account.
-pub(crate) fn plan(planning: &mut Planning<'_>, desired: &DesiredAccount) {
-    let entry = planning.input.journal.get(&desired.key).cloned().unwrap_or_default();
+pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount) {
+    let nothing = JournalEntry::default();
+    let entry = planning.input.journal.get(&desired.key).unwrap_or(&nothing);
     let mut view = AccountView {
         account: None,
         vended: Stage::Unknown,
@@ -27,30 +28,30 @@ pub(crate) fn plan(planning: &mut Planning<'_>, desired: &DesiredAccount) {
         verdict: Verdict::Ready,
     };
     if let Some(verdict) = planning.overall.clone() {
-        if let Identity::Ours(id) = identify(planning, desired, &entry)
+        if let Identity::Ours(id) = identify(planning, desired, entry)
             && let Some(account) = planning.input.observed.accounts.get(&id)
         {
-            view.account = Some(facts(planning, desired, &entry, account));
+            view.account = Some(facts(planning, desired, entry, account));
         }
         view.verdict = verdict;
     } else {
-        let outputs = stages(planning, desired, &entry, &mut view);
+        let outputs = stages(planning, desired, entry, &mut view);
         view.verdict = verdict(&view, &outputs, desired);
     }
     planning.plan.accounts.insert(desired.key.clone(), view);
 }
 
 /// The stages in their order; gives the stage of the outputs, which has no condition of its own.
-fn stages(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
+fn stages<'a>(
+    planning: &mut Planning<'a>,
+    desired: &'a DesiredAccount,
     entry: &JournalEntry,
     view: &mut AccountView,
 ) -> Stage {
     // The unit is made while AWS is at the account.
     let unit = placement::unit(planning, desired);
     let account = match identify(planning, desired, entry) {
-        Identity::Ours(id) => planning.input.observed.accounts.get(&id).cloned(),
+        Identity::Ours(id) => planning.input.observed.accounts.get(&id),
         Identity::Ask(id) => {
             planning.read(Read::Account(id.clone()));
             let message = format!("reading account {id} to see whose it is");
@@ -67,8 +68,8 @@ fn stages(
         view.vended = creation::create(planning, desired, entry);
         return Stage::Unknown;
     };
-    view.account = Some(facts(planning, desired, entry, &account));
-    view.vended = vended(&account);
+    view.account = Some(facts(planning, desired, entry, account));
+    view.vended = vended(account);
     if entry.held && entry.account_id.as_ref() == Some(&account.id) {
         creation::release(planning, &desired.key);
     }
@@ -76,19 +77,19 @@ fn stages(
         return Stage::Unknown;
     }
     view.placed = match &unit {
-        Ok(unit) => placement::place(planning, desired, &account, unit),
+        Ok(unit) => placement::place(planning, desired, account, unit),
         Err(stage) => stage.clone(),
     };
-    view.tagged = tags(planning, desired, entry, &account);
+    view.tagged = tags(planning, desired, entry, account);
     if view.placed != Stage::Done {
         return Stage::Unknown;
     }
-    view.access = access(planning, desired, entry, &account);
+    view.access = access(planning, desired, entry, account);
     if view.access != Stage::Done || view.tagged != Stage::Done {
         return Stage::Unknown;
     }
     match unit {
-        Ok(unit) => tell(planning, desired, entry, &account, &unit),
+        Ok(unit) => tell(planning, desired, entry, account, unit),
         Err(stage) => stage,
     }
 }
@@ -122,13 +123,12 @@ fn facts(
     entry: &JournalEntry,
     account: &ObservedAccount,
 ) -> AccountFacts {
-    let tags = account.tags.clone().unwrap_or_default();
-    let ours = |key: &model::TagKey| {
+    let ours = |key: &TagKey| {
         key.as_str().starts_with(tag_keys::PREFIX)
             || desired.tags.contains_key(key)
             || entry.managed_tags.contains(key)
     };
-    let (managed_tags, foreign): (Tags, Tags) = tags.into_iter().partition(|(key, _)| ours(key));
+    let (managed, foreign): (Vec<_>, Vec<_>) = account.tags.iter().flatten().partition(|(key, _)| ours(key));
     AccountFacts {
         id: account.id.clone(),
         arn: account.arn.clone(),
@@ -137,7 +137,7 @@ fn facts(
         name: account.name.clone(),
         parent: account.parent.clone(),
         path: planning.input.observed.path_of(&account.parent).unwrap_or_default(),
-        managed_tags,
+        managed_tags: managed.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         foreign_tags: foreign.len(),
         role_arn: role_arn(desired, account),
     }
@@ -154,6 +154,9 @@ fn tags(
         planning.read(Read::Account(account.id.clone()));
         return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
     };
+    if planning.input.observed.tags_doubted(&account.id) {
+        planning.read(Read::Account(account.id.clone()));
+    }
     let differs: Tags = desired
         .tags
         .iter()
@@ -171,27 +174,48 @@ fn tags(
     if differs.is_empty() && surplus.is_empty() {
         return Stage::Done;
     }
-    // A value that somebody else wrote under a key that has not been ours is not overwritten.
-    let foreign = differs.keys().find(|key| {
-        current.contains_key(*key) && !entry.managed_tags.is_empty() && !entry.managed_tags.contains(*key)
-    });
-    if let Some(key) = foreign {
-        let message = format!(
-            "tag {:?} is wanted on account {}, which carries it with a value that Bulkhead did not write; remove that tag from the account, or the key from the spec",
-            key.as_str(), account.id
-        );
-        return Stage::Blocked(Reason::TagConflict, message);
-    }
     if !account.tags_confirmed {
         // The bulk listing may be stale: read the account itself before writing.
         planning.read(Read::Account(account.id.clone()));
         return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
     }
+    // A value that somebody else wrote under a key that has not been ours is not overwritten; the other keys are written.
+    let foreign = |key: &TagKey| {
+        current.contains_key(key)
+            && !key.as_str().starts_with(tag_keys::PREFIX)
+            && !entry.managed_tags.is_empty()
+            && !entry.managed_tags.contains(key)
+    };
+    let (conflicts, differs): (Tags, Tags) = differs.into_iter().partition(|(key, _)| foreign(key));
+    let stage = write_tags(planning, desired, account, differs, surplus);
+    match conflicts.keys().next() {
+        Some(key) => {
+            let message = format!(
+                "tag {:?} is wanted on account {}, which carries it with a value that Bulkhead did not write; remove that tag from the account, or the key from the spec",
+                key.as_str(), account.id
+            );
+            Stage::Blocked(Reason::TagConflict, message)
+        }
+        None => stage,
+    }
+}
+
+/// Writes first, removes afterwards.
+fn write_tags(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    account: &ObservedAccount,
+    differs: Tags,
+    surplus: BTreeSet<TagKey>,
+) -> Stage {
+    if differs.is_empty() && surplus.is_empty() {
+        return Stage::Done;
+    }
     if desired.suspend {
         return Stage::Pending(Reason::Suspended, "spec.suspend is true: tags are not changed".into());
     }
     if differs.is_empty() {
-        let id = format!("untag/{}/{}/{}", desired.key, account.id, join(surplus.iter().map(model::TagKey::as_str)));
+        let id = format!("untag/{}/{}/{}", desired.key, account.id, join(surplus.iter().map(TagKey::as_str)));
         let action = Action::UntagAccount { account: account.id.clone(), keys: surplus };
         planning.step(Some(&desired.key), id, action, Reason::Tagging, "removing tags from the account".into())
     } else {
@@ -224,21 +248,25 @@ fn access(
     }
     let had_worked = entry.verified_role.as_deref() == Some(role_arn.as_str()) || proven.is_some();
     let id = StepId(format!("access/{}/{role_arn}", desired.key));
-    let failures = planning.input.held.get(&id).map_or(0, |hold| hold.failures);
+    let hold = planning.input.held.get(&id);
+    let failures = hold.map_or(0, |hold| hold.failures);
+    let (denied, stalled) =
+        hold.map_or((false, false), |hold| (hold.reason == Reason::AccessPending, hold.kind == HoldKind::Stalled));
     let message = format!("waiting until the role {} can be used; AWS may need some minutes", desired.role_name);
     let action = Action::VerifyAccess { account: account.id.clone(), role_arn };
     let stage = planning.step(Some(&desired.key), id.0, action, Reason::AccessPending, message.clone());
-    if had_worked && failures < ACCESS_LOST {
+    if denied && failures >= if had_worked { ACCESS_LOST } else { ACCESS_PATIENCE } {
+        let message = format!(
+            "the role {} cannot be assumed from the management account, or a policy denies it what Bulkhead's probe needs; Bulkhead keeps trying",
+            desired.role_name
+        );
+        return Stage::Blocked(Reason::AccessDenied, message);
+    }
+    // That AWS cannot be asked is no evidence against a role that has worked.
+    if had_worked && (failures < ACCESS_LOST || !stalled) {
         return Stage::Done;
     }
     match stage {
-        Stage::Pending(Reason::AccessPending, _) if had_worked || failures >= ACCESS_PATIENCE => Stage::Blocked(
-            Reason::AccessDenied,
-            format!(
-                "the role {} cannot be assumed from the management account, or a policy denies it what Bulkhead's probe needs; Bulkhead keeps trying",
-                desired.role_name
-            ),
-        ),
         Stage::Pending(Reason::AccessPending, _) => Stage::Pending(Reason::AccessPending, message),
         stage => stage,
     }

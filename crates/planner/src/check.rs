@@ -1,7 +1,10 @@
 //! Rules that no plan may break, stated once and apart from the code that plans.
 
 use crate::Input;
-use model::{Action, Attempt, Finding, MarkVerdict, Mode, Plan, tag_keys};
+use model::{
+    AccountId, AccountKey, Action, Attempt, CreationState, Finding, JournalEntry, MarkVerdict, Mode, Plan, Step, Token,
+    tag_keys,
+};
 use std::collections::BTreeSet;
 
 /// Checks a plan. Any finding stops the run: better nothing than a wrong step.
@@ -22,53 +25,119 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
         if step.action.mutates_aws() && input.limits.mode == Mode::Observe {
             find("mode Observe changes nothing in AWS", step.id.to_string());
         }
-        match &step.action {
-            Action::CreateAccount { token, tags, .. } => {
-                creations += 1;
-                let looked = match input.attempts.get(token) {
-                    Some(Attempt::Fresh { look }) => input.observed.look.is_some_and(|(done, _)| done >= *look),
-                    _ => false,
-                };
-                if !looked {
-                    find("a look that began after the intent comes before each CreateAccount", step.id.to_string());
-                }
-                let stored = step.key.as_ref().and_then(|key| input.journal.get(key));
-                if stored.and_then(|entry| entry.creation.as_ref()).is_none_or(|stored| stored.token != *token) {
-                    find("a stored intent comes before each CreateAccount", step.id.to_string());
-                }
-                if !tags.keys().any(|key| key.as_str() == tag_keys::CLAIM) {
-                    find("no account without a claim tag", step.id.to_string());
-                }
-            }
-            Action::MoveAccount { account, .. }
-            | Action::TagAccount { account, .. }
-            | Action::UntagAccount { account, .. } => {
-                if input.observed.management.as_ref() == Some(account) {
-                    find("the management account is never touched", step.id.to_string());
-                }
-                let bound = step.key.as_ref().and_then(|key| input.journal.get(key)?.account_id.clone());
-                let claim = step.key.as_ref().and_then(|key| input.desired.accounts.get(key)).map(|d| d.claim.as_str());
-                let tagged = input.observed.accounts.get(account).and_then(|a| a.tags.as_ref()).is_some_and(|tags| {
-                    tags.iter().any(|(key, value)| key.as_str() == tag_keys::CLAIM && Some(value.as_str()) == claim)
-                });
-                if !tagged && bound.as_ref() != Some(account) {
-                    find("only accounts with this object's claim are changed", step.id.to_string());
-                }
-            }
-            Action::Hold
-            | Action::Release
-            | Action::Intend(_)
-            | Action::RecordRequest { .. }
-            | Action::WriteMark { .. }
-            | Action::CreateOrganizationalUnit { .. }
-            | Action::VerifyAccess { .. }
-            | Action::ApplyOutputs { .. } => {}
+        creations += usize::from(matches!(step.action, Action::CreateAccount { .. }));
+        for rule in broken(&input, step) {
+            find(rule, step.id.to_string());
         }
     }
     let under_way = input.observed.in_progress().count()
-        + input.attempts.values().filter(|a| matches!(a, Attempt::Sending | Attempt::Unknown)).count();
+        + input.attempts.iter().filter(|(token, attempt)| may_be_in_flight(&input, token, attempt)).count();
     if creations > 0 && creations + under_way > input.limits.creations_in_flight {
         find("AWS allows five creations in flight", format!("{creations} planned, {under_way} under way"));
     }
+    for key in input.desired.accounts.keys().filter(|key| !plan.accounts.contains_key(*key)) {
+        find("each accepted object has its state", key.to_string());
+    }
     findings
+}
+
+/// The rules one step breaks by itself.
+fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
+    let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
+    let stored = entry.and_then(|entry| entry.creation.as_ref());
+    let mut rules = Vec::new();
+    let mut must = |holds: bool, rule: &'static str| rules.extend((!holds).then_some(rule));
+    match &step.action {
+        Action::Intend(_) => {
+            must(entry.is_some_and(|entry| entry.held), "the finalizer comes before each intent");
+            must(!entry.is_some_and(|entry| call_under_way(input, entry)), "an intent under way is not replaced");
+        }
+        Action::Release => {
+            let bound = entry.is_some_and(|entry| entry.account_id.is_some());
+            let under_way = entry.is_some_and(|entry| call_under_way(input, entry));
+            let claim = step.key.as_ref().and_then(|key| input.desired.leaving.get(key));
+            let visible = claim.is_some_and(|claim| {
+                input.observed.accounts.keys().any(|account| claimed(input, account, claim.as_str()))
+            });
+            must(bound || visible || !under_way, "the finalizer stays while a creation is under way");
+        }
+        Action::CreateAccount { token, email, account_name, role_name, tags } => {
+            let looked = match input.attempts.get(token) {
+                Some(Attempt::Fresh { look }) => input.observed.look.is_some_and(|(done, _)| done >= *look),
+                _ => false,
+            };
+            must(looked, "a look that began after the intent comes before each CreateAccount");
+            let same = stored.is_some_and(|stored| {
+                stored.token == *token
+                    && stored.email == *email
+                    && stored.account_name == *account_name
+                    && stored.role_name == *role_name
+            });
+            must(same, "a stored intent with the same values comes before each CreateAccount");
+            must(tags.keys().any(|key| key.as_str() == tag_keys::CLAIM), "no account without a claim tag");
+        }
+        Action::MoveAccount { account, .. }
+        | Action::TagAccount { account, .. }
+        | Action::UntagAccount { account, .. } => {
+            must(input.observed.management.as_ref() != Some(account), "the management account is never touched");
+            let bound = entry.and_then(|entry| entry.account_id.as_ref()) == Some(account);
+            let ours = bound || made(input, entry, account) || wanted(input, step.key.as_ref(), account);
+            must(ours, "only accounts with this object's claim are changed");
+        }
+        Action::RecordRequest { .. }
+        | Action::Hold
+        | Action::WriteMark { .. }
+        | Action::CreateOrganizationalUnit { .. }
+        | Action::VerifyAccess { .. }
+        | Action::ApplyOutputs { .. } => {}
+    }
+    rules
+}
+
+/// AWS is at the stored intent, as far as this process knows.
+fn call_under_way(input: &Input<'_>, entry: &JournalEntry) -> bool {
+    let Some(creation) = &entry.creation else { return false };
+    let attempt = input.attempts.get(&creation.token);
+    let accepted = match attempt {
+        Some(Attempt::Accepted(id)) => Some(id),
+        _ => None,
+    };
+    let request = creation.request_id.as_ref().or(accepted);
+    let state = request.map(|id| input.observed.creations.get(id).map(|record| &record.state));
+    matches!(attempt, Some(Attempt::Sending)) || matches!(state, Some(None | Some(CreationState::InProgress)))
+}
+
+/// A call that may be in progress at AWS without being listed: under way, or of unknown outcome and young.
+fn may_be_in_flight(input: &Input<'_>, token: &Token, attempt: &Attempt) -> bool {
+    match attempt {
+        Attempt::Sending => true,
+        Attempt::Unknown => input.journal.values().filter_map(|entry| entry.creation.as_ref()).any(|creation| {
+            creation.token == *token
+                && input.now.duration_since(creation.started_at) < input.limits.creation_grace
+        }),
+        Attempt::Fresh { .. } | Attempt::Refused | Attempt::Accepted(_) => false,
+    }
+}
+
+/// AWS said that it made this account for the object's stored intent.
+fn made(input: &Input<'_>, entry: Option<&JournalEntry>, account: &AccountId) -> bool {
+    let Some(creation) = entry.and_then(|entry| entry.creation.as_ref()) else { return false };
+    let request = creation.request_id.as_ref().or(match input.attempts.get(&creation.token) {
+        Some(Attempt::Accepted(id)) => Some(id),
+        _ => None,
+    });
+    request
+        .and_then(|id| input.observed.creations.get(id))
+        .is_some_and(|record| record.state == CreationState::Succeeded(account.clone()))
+}
+
+/// The account carries the claim of the object the step is for.
+fn wanted(input: &Input<'_>, key: Option<&AccountKey>, account: &AccountId) -> bool {
+    key.and_then(|key| input.desired.accounts.get(key))
+        .is_some_and(|desired| claimed(input, account, desired.claim.as_str()))
+}
+
+fn claimed(input: &Input<'_>, account: &AccountId, claim: &str) -> bool {
+    let tags = input.observed.accounts.get(account).and_then(|account| account.tags.as_ref());
+    tags.is_some_and(|tags| tags.iter().any(|(key, value)| key.as_str() == tag_keys::CLAIM && value.as_str() == claim))
 }

@@ -4,11 +4,11 @@
 //! began after the intent was stored, then one call, then AWS's answer is stored, then polling. Whatever is unknown leads
 //! back to the look; a token is used for one call only.
 
-use crate::planning::Planning;
+use crate::{Input, planning::Planning};
 use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount, JournalEntry,
-    Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
+    Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
 };
 use sha2::{Digest, Sha256};
 
@@ -32,68 +32,114 @@ enum Standing {
     Succeeded(AccountId),
     /// There is none.
     Failed { reason: String, since: Timestamp },
-    /// The call may or may not have had its effect. `over`: nothing was found although AWS had time to show it.
-    Unknown { until: Timestamp, over: bool },
+    /// The call may or may not have had its effect.
+    Unknown(Grace),
 }
 
-fn request_of(planning: &Planning<'_>, creation: &Creation) -> Option<CreateRequestId> {
-    creation.request_id.clone().or_else(|| match planning.input.attempts.get(&creation.token) {
-        Some(Attempt::Accepted(id)) => Some(id.clone()),
+/// The time that AWS has to show an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grace {
+    until: Timestamp,
+    /// It has passed, and a look that began after it is complete.
+    pub(crate) over: bool,
+}
+
+/// AWS's answer to the call, from the journal or, before it is stored there, from this process.
+pub(crate) fn request_of<'a>(input: &Input<'a>, creation: &'a Creation) -> Option<&'a CreateRequestId> {
+    creation.request_id.as_ref().or_else(|| match input.attempts.get(&creation.token) {
+        Some(Attempt::Accepted(id)) => Some(id),
         _ => None,
     })
 }
 
-fn standing(planning: &Planning<'_>, entry: &JournalEntry) -> Standing {
+/// The account that AWS says it made for the object's last request.
+pub(crate) fn answered<'a>(input: &Input<'a>, entry: &'a JournalEntry) -> Option<&'a AccountId> {
+    let request = request_of(input, entry.creation.as_ref()?)?;
+    match &input.observed.creations.get(request)?.state {
+        CreationState::Succeeded(account) => Some(account),
+        CreationState::InProgress | CreationState::Failed(_) | CreationState::Unknown => None,
+    }
+}
+
+/// Can the object's last call still have an effect that is not seen yet?
+pub(crate) fn unsettled(input: &Input<'_>, entry: &JournalEntry) -> bool {
+    match standing(input, entry) {
+        Standing::Sending | Standing::InProgress | Standing::Succeeded(_) => true,
+        Standing::Unknown(grace) => !grace.over,
+        Standing::None | Standing::Fresh { .. } | Standing::Refused | Standing::Failed { .. } => false,
+    }
+}
+
+fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
     let Some(creation) = &entry.creation else { return Standing::None };
-    let observed = planning.input.observed;
-    if let Some(id) = request_of(planning, creation) {
-        return match observed.creations.get(&id).map(|record| &record.state) {
+    let observed = input.observed;
+    if let Some(id) = request_of(input, creation) {
+        return match observed.creations.get(id).map(|record| &record.state) {
             None | Some(CreationState::InProgress) => Standing::InProgress,
             Some(CreationState::Succeeded(account)) => Standing::Succeeded(account.clone()),
             Some(CreationState::Failed(reason)) => {
-                let since = observed.settled.get(&id).copied().unwrap_or(planning.input.now);
+                let since = observed.settled.get(id).copied().unwrap_or(input.now);
                 Standing::Failed { reason: reason.clone(), since }
             }
             // The retention of these records is not documented: an unknown one proves nothing.
-            Some(CreationState::Unknown) => unknown(planning, creation),
+            Some(CreationState::Unknown) => Standing::Unknown(grace(input, creation)),
         };
     }
-    match planning.input.attempts.get(&creation.token) {
+    match input.attempts.get(&creation.token) {
         Some(Attempt::Fresh { look }) => {
             let looked = observed.look.is_some_and(|(done, _)| done >= *look);
             Standing::Fresh { looked, look_after: *look }
         }
         Some(Attempt::Sending) => Standing::Sending,
         Some(Attempt::Refused) => Standing::Refused,
-        Some(Attempt::Unknown | Attempt::Accepted(_)) | None => unknown(planning, creation),
+        Some(Attempt::Unknown | Attempt::Accepted(_)) | None => Standing::Unknown(grace(input, creation)),
     }
 }
 
-fn unknown(planning: &Planning<'_>, creation: &Creation) -> Standing {
-    let grace = planning.input.limits.creation_grace;
-    let until = creation.started_at.checked_add(grace).unwrap_or(Timestamp::MAX);
-    let looked = planning.input.observed.look.is_some_and(|(_, began)| began >= until);
-    Standing::Unknown { until, over: looked && planning.input.now >= until }
+/// How long AWS has to show the effect of a call whose answer is not known.
+pub(crate) fn grace(input: &Input<'_>, creation: &Creation) -> Grace {
+    let until = creation.started_at.checked_add(input.limits.creation_grace).unwrap_or(Timestamp::MAX);
+    let looked = input.observed.look.is_some_and(|(_, began)| began >= until);
+    Grace { until, over: looked && input.now >= until }
 }
 
-/// What rests after a refused call: named by what was asked for, so that other values are tried at once.
-fn call_id(key: &AccountKey, email: &str, name: &str) -> StepId {
-    StepId(format!("create/{key}/{}/{name}", email.to_ascii_lowercase()))
+/// Was this asked for with the values that are wanted now?
+fn as_wanted(desired: &DesiredAccount, creation: &Creation) -> bool {
+    creation.email.folded() == desired.email.folded()
+        && creation.account_name == desired.account_name
+        && creation.role_name == desired.role_name
+}
+
+/// What rests after a refused call: named by all that was asked for, so that other values are tried at once.
+fn call_id(desired: &DesiredAccount) -> StepId {
+    let DesiredAccount { key, email, account_name, role_name, tags, .. } = desired;
+    let mut digest = Sha256::new_with_prefix(role_name.as_str());
+    for (key, value) in tags {
+        digest.update(format!("|{key}={value}"));
+    }
+    let rest = digest.finalize().iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    StepId(format!("create/{key}/{}/{account_name}/{rest:08x}", email.folded()))
 }
 
 /// An object without a visible account of its own: asks AWS for one, or waits for the answer.
 pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
-    match standing(planning, entry) {
+    match standing(&planning.input, entry) {
         Standing::None => begin(planning, desired, entry, 1),
-        Standing::Fresh { looked, look_after } => send(planning, desired, entry, looked, look_after),
+        Standing::Fresh { looked, look_after } => {
+            let stage = send(planning, desired, entry, looked, look_after);
+            as_last_said(planning, desired, stage)
+        }
         Standing::Sending => {
             planning.unsettled += 1;
-            pending(Reason::CreationInProgress, "asking AWS for the account")
+            as_last_said(planning, desired, pending(Reason::CreationInProgress, "asking AWS for the account"))
         }
         Standing::Refused => {
-            let id = call_id(&desired.key, desired.email.as_str(), desired.account_name.as_str());
-            let (stage, rests) = planning.resting(&id, Reason::CreationQueued, "trying again".into());
-            if rests { stage } else { keep_blocked(stage, begin_next(planning, desired, entry)) }
+            let (stage, rests) = planning.resting(&call_id(desired), Reason::CreationQueued, "trying again".into());
+            if rests {
+                return stage;
+            }
+            let stage = begin_next(planning, desired, entry);
+            as_last_said(planning, desired, stage)
         }
         Standing::InProgress => {
             planning.unsettled += 1;
@@ -107,12 +153,21 @@ pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entr
             Stage::Pending(Reason::AccountNotVisible, format!("account {account} is created; waiting for AWS to show it"))
         }
         Standing::Failed { reason, since } => failed(planning, desired, entry, &reason, since),
-        Standing::Unknown { until, over } => look_again(planning, desired, entry, until, over),
+        Standing::Unknown(grace) => look_again(planning, desired, entry, grace),
     }
 }
 
 fn pending(reason: Reason, message: &str) -> Stage {
     Stage::Pending(reason, message.to_owned())
+}
+
+/// While a call that failed is tried again with the same values, from the intent on, the object keeps saying why it
+/// failed: status would flap otherwise.
+fn as_last_said(planning: &mut Planning<'_>, desired: &DesiredAccount, stage: Stage) -> Stage {
+    match stage {
+        Stage::Pending(reason, message) if !desired.suspend => planning.resting(&call_id(desired), reason, message).0,
+        stage => stage,
+    }
 }
 
 /// While something that was refused for good is tried again, it keeps saying so.
@@ -156,9 +211,10 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
     planning.step(Some(key), id, Action::Intend(creation), Reason::LookingFirst, message.into())
 }
 
-/// Unlike any other token: the nonce is a secret of this term, the claim and the attempt are in it once.
+/// Unlike any other token: the nonce is a secret of this term; the time tells an object from an earlier one of its name.
 fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Option<Token> {
-    let material = format!("{}|{}|{}|{attempt}", planning.input.nonce, planning.input.epoch, desired.claim);
+    let Input { nonce, epoch, now, .. } = planning.input;
+    let material = format!("{nonce}|{epoch}|{}|{attempt}|{}", desired.claim, now.as_nanosecond());
     let digest = Sha256::digest(material.as_bytes());
     // 12 of 32 bytes are unique enough and keep the tag short.
     let number = digest.iter().take(12).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
@@ -173,11 +229,21 @@ fn send(
     looked: bool,
     look_after: u64,
 ) -> Stage {
-    planning.unsettled += 1;
-    let Some(creation) = entry.creation.clone() else { return Stage::Unknown };
+    let Some(creation) = &entry.creation else { return Stage::Unknown };
     if desired.suspend {
         return pending(Reason::Suspended, "spec.suspend is true: no account is created");
     }
+    if !as_wanted(desired, creation) {
+        // Nothing was sent, so the intent may be replaced.
+        return begin_next(planning, desired, entry);
+    }
+    let Limits { creation_grace, creations_in_flight, .. } = *planning.input.limits;
+    let age = planning.input.now.duration_since(creation.started_at);
+    if looked && planning.sending < creations_in_flight && age > creation_grace / 2 {
+        // The grace after an unknown outcome counts from the intent: one that waited long for a free place is made anew.
+        return begin_next(planning, desired, entry);
+    }
+    planning.unsettled += 1;
     if !looked {
         let seen = planning.input.observed.look.map_or(0, |(done, _)| done);
         if seen < look_after {
@@ -186,10 +252,16 @@ fn send(
         return pending(Reason::LookingFirst, "looking whether the account exists before asking for it");
     }
     if planning.index.stray_names.contains(creation.account_name.as_str()) {
-        planning.read(Read::Look);
-        return stray(&creation);
+        look_every_poll(planning);
+        return stray(creation);
     }
-    if planning.sending >= planning.input.limits.creations_in_flight {
+    let id = call_id(desired);
+    let message = "asking AWS for the account".to_owned();
+    let (stage, rests) = planning.resting(&id, Reason::CreationInProgress, message.clone());
+    if rests {
+        return stage;
+    }
+    if planning.sending >= creations_in_flight {
         return pending(Reason::CreationQueued, "waiting for other accounts: AWS creates five at a time");
     }
     planning.sending += 1;
@@ -199,10 +271,8 @@ fn send(
     {
         tags.insert(key, value);
     }
-    let id = call_id(&desired.key, creation.email.as_str(), creation.account_name.as_str());
-    let Creation { token, email, account_name, role_name, .. } = creation;
+    let Creation { token, email, account_name, role_name, .. } = creation.clone();
     let action = Action::CreateAccount { token, email, account_name, role_name, tags };
-    let message = "asking AWS for the account".to_owned();
     planning.step(Some(&desired.key), id.0, action, Reason::CreationInProgress, message)
 }
 
@@ -216,7 +286,7 @@ fn stray(creation: &Creation) -> Stage {
 
 fn record_request(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) {
     let Some(creation) = entry.creation.as_ref().filter(|creation| creation.request_id.is_none()) else { return };
-    let Some(request_id) = request_of(planning, creation) else { return };
+    let Some(request_id) = request_of(&planning.input, creation).cloned() else { return };
     let id = format!("record/{}/{}", desired.key, creation.token);
     let action = Action::RecordRequest { token: creation.token.clone(), request_id };
     planning.step(Some(&desired.key), id, action, Reason::CreationInProgress, "storing AWS's answer".into());
@@ -228,8 +298,7 @@ fn look_again(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
     entry: &JournalEntry,
-    until: Timestamp,
-    over: bool,
+    Grace { until, over }: Grace,
 ) -> Stage {
     if let Some(creation) = &entry.creation
         && planning.index.stray_names.contains(creation.account_name.as_str())
@@ -273,16 +342,13 @@ fn failed(
     since: Timestamp,
 ) -> Stage {
     let Some(creation) = &entry.creation else { return Stage::Unknown };
-    let same = creation.email.folded() == desired.email.folded()
-        && creation.account_name == desired.account_name
-        && creation.role_name == desired.role_name;
     let question = matches!(failure, "EMAIL_ALREADY_EXISTS" | "CONCURRENT_ACCOUNT_MODIFICATION");
     if question && planning.input.observed.look.is_none_or(|(_, began)| began < since) {
         // Never an answer by itself: an earlier attempt of ours may have had its effect.
         planning.read(Read::Look);
         return pending(Reason::CreationOutcomeUnknown, "AWS says the email is in use; looking whether by this object's own account");
     }
-    if !same {
+    if !as_wanted(desired, creation) {
         return begin_next(planning, desired, entry);
     }
     let again = |patience: SignedDuration| since.checked_add(patience).unwrap_or(Timestamp::MAX);
@@ -334,19 +400,19 @@ fn failed(
 /// An object on its way out: nothing is begun, what is under way is settled, then the finalizer goes. Retain is the
 /// rule: no AWS call.
 pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
-    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held).cloned() else { return };
-    let claim = planning.input.desired.leaving.get(key).map(|claim| claim.as_str().to_owned());
-    let visible = claim.is_some_and(|claim| planning.index.by_claim.contains_key(&claim));
+    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held) else { return };
+    let claim = planning.input.desired.leaving.get(key);
+    let visible = claim.is_some_and(|claim| planning.index.by_claim.contains_key(claim.as_str()));
     let settled = entry.account_id.is_some()
         || visible
-        || match standing(planning, &entry) {
+        || match standing(&planning.input, entry) {
             Standing::None
             | Standing::Fresh { .. }
             | Standing::Refused
             | Standing::Succeeded(_)
             | Standing::Failed { .. } => true,
             Standing::Sending | Standing::InProgress => false,
-            Standing::Unknown { until, over } => {
+            Standing::Unknown(Grace { until, over }) => {
                 let stray = entry
                     .creation
                     .as_ref()

@@ -4,7 +4,7 @@
 //! email is somebody else's; one that merely has the claim does not fit the object. Tags decide only after they were
 //! read from the account itself.
 
-use crate::planning::Planning;
+use crate::{creation, planning::Planning};
 use model::{
     AccountId, AccountState, DesiredAccount, JournalEntry, ObservedAccount, Reason, TagKey, Tags, tag_keys,
 };
@@ -27,11 +27,29 @@ pub(crate) fn identify(planning: &Planning<'_>, desired: &DesiredAccount, entry:
     if let Some(id) = &entry.account_id {
         return bound(planning, desired, id);
     }
-    let email = entry.creation.as_ref().map_or_else(|| desired.email.folded(), |c| c.email.folded());
-    if let Some(id) = planning.index.by_email.get(&email).and_then(|ids| ids.first()) {
-        return by_email(planning, desired, id);
+    if let Some(id) = creation::answered(&planning.input, entry) {
+        // AWS's answer to our own request says which account it made, even while its tags cannot be read yet.
+        let visible = planning.input.observed.accounts.contains_key(id);
+        return if visible { bound(planning, desired, id) } else { Identity::None };
     }
-    match planning.index.by_claim.get(desired.claim.as_str()).and_then(|ids| ids.first()) {
+    let wanted = desired.email.folded();
+    let sent = entry.creation.as_ref().map(|creation| creation.email.folded()).filter(|sent| *sent != wanted);
+    if let Some(id) = sent.as_ref().and_then(|sent| planning.index.by_email.get(sent)) {
+        match by_email(planning, desired, id) {
+            // The address that was sent is somebody else's, and it is not wanted any more.
+            Identity::Blocked(Reason::EmailInUse, _) => {}
+            identity => return identity,
+        }
+    }
+    if let Some(id) = planning.index.by_email.get(&wanted) {
+        match by_email(planning, desired, id) {
+            // What was sent with another address is settled first.
+            Identity::Blocked(Reason::EmailInUse, _)
+                if sent.is_some() && creation::unsettled(&planning.input, entry) => {}
+            identity => return identity,
+        }
+    }
+    match planning.index.by_claim.get(desired.claim.as_str()) {
         Some(id) => by_claim_only(planning, desired, id),
         None => Identity::None,
     }
@@ -47,6 +65,9 @@ fn confirmed(account: &ObservedAccount) -> Option<&Tags> {
 
 /// The object is bound to this account: it stays so, unless the account names another object.
 fn bound(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Identity {
+    if planning.input.observed.management.as_ref() == Some(id) {
+        return mismatch(id, "it is the organization's management account, which is never touched");
+    }
     let Some(account) = planning.input.observed.accounts.get(id) else { return Identity::Ask(id.clone()) };
     let Some(tags) = &account.tags else { return Identity::Ask(id.clone()) };
     match value(tags, tag_keys::CLAIM) {
@@ -61,6 +82,13 @@ fn bound(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> I
 
 fn by_email(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Identity {
     let Some(account) = planning.input.observed.accounts.get(id) else { return Identity::Ask(id.clone()) };
+    if planning.input.observed.management.as_ref() == Some(id) {
+        let message = format!(
+            "the organization's management account {id} has the email {}; choose another name or email",
+            account.email
+        );
+        return Identity::Blocked(Reason::EmailInUse, message);
+    }
     let Some(tags) = confirmed(account) else { return Identity::Ask(id.clone()) };
     if value(tags, tag_keys::CLAIM) != Some(desired.claim.as_str()) {
         let message = format!(
@@ -97,7 +125,7 @@ fn by_claim_only(planning: &Planning<'_>, desired: &DesiredAccount, id: &Account
 }
 
 fn held_by_another(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Option<Identity> {
-    let another = planning.index.holders.get(id)?.iter().any(|key| *key != desired.key);
+    let another = planning.index.holders.get(id)?.iter().any(|key| **key != desired.key);
     another.then(|| mismatch(id, "another object holds it"))
 }
 

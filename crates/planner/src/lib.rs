@@ -18,7 +18,7 @@ mod tests;
 pub use check::check;
 
 use jiff::Timestamp;
-use model::{Attempt, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token};
+use model::{Attempt, DesiredAccount, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token};
 use planning::Planning;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,9 +57,11 @@ pub fn plan(input: Input<'_>) -> Plan {
     for key in input.desired.leaving.keys() {
         creation::leave(&mut planning, key);
     }
-    // The older object goes first: a queue for the few places AWS has for creations.
+    // The older object goes first: a queue for the few places AWS has for creations. Before all of them those that have
+    // a place already.
+    let waits = |account: &DesiredAccount| input.journal.get(&account.key).is_none_or(|entry| entry.creation.is_none());
     let mut accounts: Vec<_> = input.desired.accounts.values().collect();
-    accounts.sort_by_key(|account| (account.created, &account.key));
+    accounts.sort_by_cached_key(|account| (waits(account), account.created, &account.key));
     for account in accounts {
         account::plan(&mut planning, account);
     }

@@ -2,14 +2,16 @@
 
 use crate::{Input, index::Index};
 use model::{
-    AccountKey, Action, HoldKind, MarkVerdict, Mode, Plan, Read, Reason, Stage, Step, StepId, Verdict,
+    AccountKey, Action, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step, StepId, Verdict,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A plan in the making.
 pub(crate) struct Planning<'a> {
     pub(crate) input: Input<'a>,
-    pub(crate) index: Index,
+    pub(crate) index: Index<'a>,
+    /// Units that were found by their path.
+    pub(crate) units_found: BTreeMap<&'a OuPath, &'a OuId>,
     pub(crate) plan: Plan,
     /// Why AWS may not be changed now.
     pub(crate) closed: Option<(Reason, String)>,
@@ -43,6 +45,7 @@ impl<'a> Planning<'a> {
         Self {
             input,
             index,
+            units_found: BTreeMap::new(),
             plan: Plan::default(),
             closed,
             overall,
@@ -78,7 +81,10 @@ impl<'a> Planning<'a> {
             && !is_mark
             && let Some((reason, message)) = &self.closed
         {
-            return Stage::Pending(*reason, message.clone());
+            return match stage {
+                Stage::Blocked(..) => stage,
+                _ => Stage::Pending(*reason, message.clone()),
+            };
         }
         if self.proposed.insert(id.clone()) {
             self.plan.steps.push(Step { id, key: key.cloned(), action, reason });

@@ -38,7 +38,7 @@ pub(crate) fn organization(planning: &mut Planning<'_>) {
 
 /// Polls creations that some object waits for: one list for all, and single questions for those that left the list.
 pub(crate) fn creations(planning: &mut Planning<'_>) {
-    let open = planning.index.open_requests(&planning.input);
+    let open = std::mem::take(&mut planning.index.open_requests);
     if open.is_empty() {
         return;
     }

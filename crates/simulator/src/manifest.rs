@@ -41,10 +41,17 @@ impl Manifest {
     pub fn line_of(&self, path: &str) -> usize {
         let mut at = 0;
         let lines: Vec<&str> = self.source.lines().collect();
-        for part in path.split(['.', '[']).filter(|part| !part.is_empty() && !part.ends_with(']')) {
+        for part in path
+            .split(['.', '['])
+            .filter(|part| !part.is_empty() && !part.ends_with(']'))
+        {
             let found = lines.iter().enumerate().skip(at).find(|(_, line)| {
-                let line = line.trim_start().trim_start_matches("- ").trim_start_matches(['{', '"']);
-                line.strip_prefix(part).is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
+                let line = line
+                    .trim_start()
+                    .trim_start_matches("- ")
+                    .trim_start_matches(['{', '"']);
+                line.strip_prefix(part)
+                    .is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
             });
             match found {
                 Some((line, _)) => at = line,
@@ -58,7 +65,13 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.namespace().is_empty() { "" } else { "/" };
-        write!(f, "{} {}{separator}{}", self.kind(), self.namespace(), self.name())
+        write!(
+            f,
+            "{} {}{separator}{}",
+            self.kind(),
+            self.namespace(),
+            self.name()
+        )
     }
 }
 
@@ -98,8 +111,10 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Manifest>, ManifestError> {
     for path in paths {
         let before = manifests.len();
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|source| ManifestError::Unreadable { path: file.clone(), source })?;
+            let text = std::fs::read_to_string(&file).map_err(|source| ManifestError::Unreadable {
+                path: file.clone(),
+                source,
+            })?;
             manifests.extend(parse(&file, &text)?);
         }
         if manifests.len() == before {
@@ -111,14 +126,19 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Manifest>, ManifestError> {
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
-    let unreadable = |source| ManifestError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| ManifestError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let wanted = file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        let wanted = file
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
         if wanted && file.is_file() {
             files.push(file);
         }
@@ -128,17 +148,31 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
 }
 
 fn parse(file: &Path, text: &str) -> Result<Vec<Manifest>, ManifestError> {
-    let wrong = |line, reason| ManifestError::Wrong { file: file.to_owned(), line, reason };
+    let wrong = |line, reason| ManifestError::Wrong {
+        file: file.to_owned(),
+        line,
+        reason,
+    };
     let mut manifests = Vec::new();
     for (line, source) in documents(text) {
-        if source.lines().all(|text| text.trim().is_empty() || text.trim_start().starts_with('#')) {
+        if source
+            .lines()
+            .all(|text| text.trim().is_empty() || text.trim_start().starts_with('#'))
+        {
             continue;
         }
         let object: Value = serde_saphyr::from_str(&source).map_err(|error| {
-            let at = error.location().map_or(0, |at| usize::try_from(at.line()).unwrap_or(1).saturating_sub(1));
+            let at = error
+                .location()
+                .map_or(0, |at| usize::try_from(at.line()).unwrap_or(1).saturating_sub(1));
             wrong(line + at, first_line(&error.to_string()))
         })?;
-        let manifest = Manifest { file: file.to_owned(), line, object, source };
+        let manifest = Manifest {
+            file: file.to_owned(),
+            line,
+            object,
+            source,
+        };
         for (path, found) in [
             ("apiVersion", manifest.object["apiVersion"].as_str()),
             ("kind", manifest.object["kind"].as_str()),
@@ -182,16 +216,23 @@ mod tests {
     fn documents_know_their_lines() {
         let found = parse(Path::new("f.yaml"), TEXT).unwrap();
         assert_eq!(found.len(), 2);
-        assert_eq!((found[1].line, found[1].to_string().as_str()), (6, "AwsAccount a/b"));
+        assert_eq!(
+            (found[1].line, found[1].to_string().as_str()),
+            (6, "AwsAccount a/b")
+        );
         assert_eq!(found[1].line_of("spec.owner.team"), 13);
         assert_eq!(found[1].line_of("spec.nothing"), 11);
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
-        let broken = parse(Path::new("f.yaml"), "a: 1\n---\nkind: [\n").unwrap_err().to_string();
+        let broken = parse(Path::new("f.yaml"), "a: 1\n---\nkind: [\n")
+            .unwrap_err()
+            .to_string();
         assert!(broken.starts_with("f.yaml:1: apiVersion is missing"), "{broken}");
-        let broken = parse(Path::new("f.yaml"), "\n---\nkind: x\n bad indent: [\n").unwrap_err().to_string();
+        let broken = parse(Path::new("f.yaml"), "\n---\nkind: x\n bad indent: [\n")
+            .unwrap_err()
+            .to_string();
         assert!(broken.starts_with("f.yaml:"), "{broken}");
         let missing = load(&[PathBuf::from("no/such/path")]).unwrap_err().to_string();
         assert_eq!(missing, "no/such/path");

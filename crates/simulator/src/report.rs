@@ -76,13 +76,29 @@ impl Report {
         for call in world.organization.calls() {
             *calls.entry(call.operation.clone()).or_default() += 1;
             if call.outcome != "OK" {
-                *refused.entry(format!("{}: {}", call.operation, call.outcome)).or_default() += 1;
+                *refused
+                    .entry(format!("{}: {}", call.operation, call.outcome))
+                    .or_default() += 1;
             }
         }
         let management = world.organization.management_account_id();
-        let accounts = world.organization.state().accounts.iter().filter(|a| a.id != management).count();
+        let accounts = world
+            .organization
+            .state()
+            .accounts
+            .iter()
+            .filter(|a| a.id != management)
+            .count();
         let virtual_seconds = world.clock.elapsed().as_secs_f64();
-        Self { objects, aws: AwsReport { calls, refused, accounts }, virtual_seconds }
+        Self {
+            objects,
+            aws: AwsReport {
+                calls,
+                refused,
+                accounts,
+            },
+            virtual_seconds,
+        }
     }
 
     /// Is every object Ready?

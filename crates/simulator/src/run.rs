@@ -72,9 +72,20 @@ pub async fn simulate(
     mut tell: impl FnMut(&Entry),
     mut progress: impl FnMut(Duration),
 ) -> Result<Report, SimulateError> {
-    let Scenario { manifests, config, seed, until } = scenario;
-    let kubernetes = kubesim::Settings { seed, ..kubesim::Settings::default() };
-    let organization = orgsim::Settings { seed, ..orgsim::Settings::default() };
+    let Scenario {
+        manifests,
+        config,
+        seed,
+        until,
+    } = scenario;
+    let kubernetes = kubesim::Settings {
+        seed,
+        ..kubesim::Settings::default()
+    };
+    let organization = orgsim::Settings {
+        seed,
+        ..orgsim::Settings::default()
+    };
     let world = World::new(kubernetes, organization)?;
     let client = world.client();
     apply(&client, &manifests).await?;
@@ -95,7 +106,12 @@ pub async fn simulate(
         for entry in news(&world, &mut told) {
             tell(&entry);
         }
-        let writes = world.kubernetes.writes().iter().filter(|write| write.plural != "leases").count();
+        let writes = world
+            .kubernetes
+            .writes()
+            .iter()
+            .filter(|write| write.plural != "leases")
+            .count();
         if writes != changed.1 {
             changed = (world.clock.elapsed(), writes);
         }
@@ -114,13 +130,22 @@ fn news(world: &World, told: &mut BTreeSet<String>) -> Vec<Entry> {
     let mut events = world.kubernetes.objects("events.k8s.io", "events");
     // The order they were written in.
     events.sort_by_key(|event| {
-        event["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse::<u64>().ok()).unwrap_or(0)
+        event["metadata"]["resourceVersion"]
+            .as_str()
+            .and_then(|version| version.parse::<u64>().ok())
+            .unwrap_or(0)
     });
     events
         .iter()
         .filter(|event| told.insert(event["metadata"]["uid"].as_str().unwrap_or_default().to_owned()))
         .map(|event| {
-            let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |pointer: &str| {
+                event
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let at = text("/eventTime").parse::<jiff::Timestamp>().unwrap_or(now);
             let ago = now.duration_since(at).unsigned_abs();
             let namespace = text("/regarding/namespace");
@@ -147,17 +172,27 @@ pub async fn apply(client: &Client, manifests: &[Manifest]) -> Result<(), Manife
 
 /// Creates one object as kubectl does: strictly, so that an unknown field is an error.
 async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestError> {
-    let wrong = |line: usize, reason: String| ManifestError::Wrong { file: manifest.file.clone(), line, reason };
+    let wrong = |line: usize, reason: String| ManifestError::Wrong {
+        file: manifest.file.clone(),
+        line,
+        reason,
+    };
     let path = match (manifest.object["apiVersion"].as_str(), manifest.kind()) {
         (Some("v1"), "Namespace") => "/api/v1/namespaces".to_owned(),
         (Some("v1"), "ConfigMap") => format!("/api/v1/namespaces/{}/configmaps", namespace(manifest)),
         (Some("bulkhead.dev/v1alpha1"), "Baseline") => "/apis/bulkhead.dev/v1alpha1/baselines".to_owned(),
         (Some("bulkhead.dev/v1alpha1"), "AwsAccount") => {
-            format!("/apis/bulkhead.dev/v1alpha1/namespaces/{}/awsaccounts", namespace(manifest))
+            format!(
+                "/apis/bulkhead.dev/v1alpha1/namespaces/{}/awsaccounts",
+                namespace(manifest)
+            )
         }
         (version, kind) => {
             let served = "AwsAccount and Baseline (bulkhead.dev/v1alpha1), Namespace and ConfigMap (v1)";
-            let reason = format!("kind {kind:?} of {:?} cannot be simulated; {served} can", version.unwrap_or_default());
+            let reason = format!(
+                "kind {kind:?} of {:?} cannot be simulated; {served} can",
+                version.unwrap_or_default()
+            );
             return Err(wrong(manifest.line_of("kind"), reason));
         }
     };
@@ -172,11 +207,19 @@ async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestErro
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => {
             let cause = status.details.as_ref().and_then(|details| details.causes.first());
-            let field = cause.map(|cause| cause.field.clone()).filter(|field| !field.is_empty());
+            let field = cause
+                .map(|cause| cause.field.clone())
+                .filter(|field| !field.is_empty());
             // Strict decoding names the field in its message only.
-            let unknown = status.message.split_once("unknown field \"").and_then(|(_, rest)| rest.split('"').next());
+            let unknown = status
+                .message
+                .split_once("unknown field \"")
+                .and_then(|(_, rest)| rest.split('"').next());
             let field = field.or_else(|| unknown.map(str::to_owned)).unwrap_or_default();
-            Err(wrong(manifest.line_of(&field), format!("{manifest}: {}", status.message)))
+            Err(wrong(
+                manifest.line_of(&field),
+                format!("{manifest}: {}", status.message),
+            ))
         }
         Err(error) => Err(wrong(manifest.line, format!("{manifest}: {error}"))),
     }

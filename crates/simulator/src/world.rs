@@ -25,7 +25,10 @@ pub struct VirtualClock {
 impl VirtualClock {
     /// Shows `start` now. Inside a tokio runtime.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { start, origin: Instant::now() }
+        Self {
+            start,
+            origin: Instant::now(),
+        }
     }
     /// Virtual time since the start.
     pub fn elapsed(&self) -> Duration {
@@ -69,13 +72,21 @@ impl World {
         let clock = VirtualClock::starting_at(organization.start);
         let organization = Orgsim::new(organization, move || clock.now());
         let kubernetes = Self::cluster(kubernetes, clock)?;
-        Ok(Self { kubernetes, organization, clock, network: Arc::new(AtomicBool::new(true)) })
+        Ok(Self {
+            kubernetes,
+            organization,
+            clock,
+            network: Arc::new(AtomicBool::new(true)),
+        })
     }
 
     /// The same organization with another, new cluster: what remains when a cluster is lost.
     pub fn with_new_cluster(&self, settings: kubesim::Settings) -> Result<Self, WorldError> {
         let kubernetes = Self::cluster(settings, self.clock)?;
-        Ok(Self { kubernetes, ..self.clone() })
+        Ok(Self {
+            kubernetes,
+            ..self.clone()
+        })
     }
 
     fn cluster(settings: kubesim::Settings, clock: VirtualClock) -> Result<Kubesim, WorldError> {
@@ -116,7 +127,12 @@ impl World {
         let observer = metrics.clone();
         let aws = aws::simulated(http, move || SystemTime::from(clock.now())).with_observer(Arc::new(
             move |call: &aws::CallRecord| {
-                observer.aws_call(call.service, call.operation, call.outcome, call.duration.as_secs_f64());
+                observer.aws_call(
+                    call.service,
+                    call.operation,
+                    call.outcome,
+                    call.duration.as_secs_f64(),
+                );
             },
         ));
         Operator {

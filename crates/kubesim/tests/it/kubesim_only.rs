@@ -402,3 +402,16 @@ fn unsupported_crds_are_refused() {
         Err(CrdError::Malformed(_))
     ));
 }
+
+/// The CRDs this project ships use nothing that kubesim lacks.
+#[test]
+fn serves_the_crds_of_this_repository() {
+    let sim = Kubesim::new(Settings::default(), || jiff::Timestamp::UNIX_EPOCH);
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let crd: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        sim.install_crd(crd)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+}

@@ -116,7 +116,9 @@ where
     A: Organizations + Access + Clone,
     C: Clock,
 {
-    let Some(uid) = cluster_uid(operator, stop).await else { return Ended::Stopped };
+    let Some(uid) = cluster_uid(operator, stop).await else {
+        return Ended::Stopped;
+    };
     let installation = operator.config.installation.to_string();
     let own = format!("{installation}:{uid}");
     let context = Context {
@@ -135,7 +137,11 @@ where
         term,
         limits: operator.config.limits(),
         observed: ObservedOrg::default(),
-        mark: Mark::new(own, operator.take_over.clone(), operator.config.installation_mark.reread),
+        mark: Mark::new(
+            own,
+            operator.take_over.clone(),
+            operator.config.installation_mark.reread,
+        ),
         attempts: BTreeMap::new(),
         written: BTreeSet::new(),
         held: BTreeMap::new(),
@@ -220,7 +226,9 @@ where
             return if self.panics >= PANICS { Err(()) } else { Ok(()) };
         };
         self.panics = 0;
-        self.operator.metrics.planned(began.elapsed().as_secs_f64(), self.context.clock.now());
+        self.operator
+            .metrics
+            .planned(began.elapsed().as_secs_f64(), self.context.clock.now());
         if findings.is_empty() {
             if !stopping {
                 // 6 execute (AWS, Kubernetes) and 3 observe (AWS)
@@ -266,11 +274,13 @@ where
             let Some(creation) = &entry.creation else { continue };
             standing.insert(creation.token.clone());
             if self.written.contains(&creation.token) && !self.attempts.contains_key(&creation.token) {
-                self.attempts.insert(creation.token.clone(), Attempt::Fresh { look: self.looks + 1 });
+                self.attempts
+                    .insert(creation.token.clone(), Attempt::Fresh { look: self.looks + 1 });
             }
         }
         let sending = |attempt: &Attempt| matches!(attempt, Attempt::Sending);
-        self.attempts.retain(|token, attempt| standing.contains(token) || sending(attempt));
+        self.attempts
+            .retain(|token, attempt| standing.contains(token) || sending(attempt));
     }
 
     /// Stage 6: starts what there is a token for.
@@ -301,12 +311,18 @@ where
             _ => {}
         }
         let root = self.observed.root.clone();
-        self.steps.push(execute(self.context.clone(), step, root).boxed_local());
+        self.steps
+            .push(execute(self.context.clone(), step, root).boxed_local());
     }
 
     /// Stage 3: starts the reads the plan asks for, each kind once at a time.
     fn start_reads(&mut self, plan: &Plan) {
-        let asked: Vec<Read> = plan.reads.iter().cloned().chain(std::mem::take(&mut self.reobserve)).collect();
+        let asked: Vec<Read> = plan
+            .reads
+            .iter()
+            .cloned()
+            .chain(std::mem::take(&mut self.reobserve))
+            .collect();
         let now = self.context.clock.now();
         for wanted in asked {
             let name = read_name(&wanted);
@@ -324,15 +340,23 @@ where
             }
             self.reading.insert(name.clone());
             let (context, look, root) = (self.context.clone(), self.looks, self.observed.root.clone());
-            self.reads.push(async move { (name, read(context, wanted, look, root).await) }.boxed_local());
+            self.reads
+                .push(async move { (name, read(context, wanted, look, root).await) }.boxed_local());
         }
     }
 
     /// When to plan again though nothing happens.
     fn next_wake(&mut self, planned: Instant) -> Instant {
         let now = self.context.clock.now();
-        let at = [self.planned_wake.take(), self.token_wake.take()].into_iter().flatten().min();
-        let after = at.map_or(IDLE, |at: Timestamp| at.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs());
+        let at = [self.planned_wake.take(), self.token_wake.take()]
+            .into_iter()
+            .flatten()
+            .min();
+        let after = at.map_or(IDLE, |at: Timestamp| {
+            at.duration_since(now)
+                .max(jiff::SignedDuration::ZERO)
+                .unsigned_abs()
+        });
         (planned + after.min(IDLE)).max(planned + PACE)
     }
 }

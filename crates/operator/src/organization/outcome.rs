@@ -2,8 +2,8 @@
 
 use super::{Driver, ReadDone};
 use executor::{
-    Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult, StepFailure,
-    disposition,
+    Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult,
+    StepFailure, disposition,
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
@@ -62,7 +62,12 @@ where
                     self.observed.effect(effect, now);
                 }
                 if let (Action::RecordRequest { .. }, Some(key)) = (&step.action, &step.key) {
-                    self.tell(key, false, Reason::CreationRequested, "AWS has accepted the request for the account");
+                    self.tell(
+                        key,
+                        false,
+                        Reason::CreationRequested,
+                        "AWS has accepted the request for the account",
+                    );
                 }
             }
             Err(failure) => {
@@ -78,10 +83,13 @@ where
     }
 
     /// What the outcome says of a creation attempt, and of the mark.
-    fn note_attempt(&mut self, step: &Step, result: &Result<Option<model::Effect>, StepFailure>, now: Timestamp) {
-        let unknown = |failure: &StepFailure| {
-            matches!(failure, StepFailure::Aws { error, .. } if error.class.effect_unknown())
-        };
+    fn note_attempt(
+        &mut self,
+        step: &Step,
+        result: &Result<Option<model::Effect>, StepFailure>,
+        now: Timestamp,
+    ) {
+        let unknown = |failure: &StepFailure| matches!(failure, StepFailure::Aws { error, .. } if error.class.effect_unknown());
         match &step.action {
             Action::CreateAccount { token, .. } => {
                 let attempt = match result {
@@ -111,16 +119,29 @@ where
                 let message = error.to_string();
                 match error {
                     // The watch, or the answer we lay over it, brings the newer object; then the plan is another.
-                    JournalError::Conflict | JournalError::Gone => {
-                        (HoldKind::Retry, Reason::Reobserving, message, back_off(SignedDuration::from_millis(200), second * 5, failures))
+                    JournalError::Conflict | JournalError::Gone => (
+                        HoldKind::Retry,
+                        Reason::Reobserving,
+                        message,
+                        back_off(SignedDuration::from_millis(200), second * 5, failures),
+                    ),
+                    JournalError::Foreign(_) => {
+                        (HoldKind::Stalled, Reason::OutputsConflict, message, second * 60)
                     }
-                    JournalError::Foreign(_) => (HoldKind::Stalled, Reason::OutputsConflict, message, second * 60),
-                    JournalError::Refused(_) => {
-                        (HoldKind::Stalled, Reason::KubernetesRefused, message, back_off(second * 30, second * 600, failures))
-                    }
+                    JournalError::Refused(_) => (
+                        HoldKind::Stalled,
+                        Reason::KubernetesRefused,
+                        message,
+                        back_off(second * 30, second * 600, failures),
+                    ),
                     JournalError::Unavailable(_) => {
                         let message = "Kubernetes could not be reached or failed".to_owned();
-                        (HoldKind::Retry, Reason::Reobserving, message, back_off(second, second * 30, failures))
+                        (
+                            HoldKind::Retry,
+                            Reason::Reobserving,
+                            message,
+                            back_off(second, second * 30, failures),
+                        )
                     }
                 }
             }
@@ -132,20 +153,31 @@ where
                     Disposition::AlreadyDone => return,
                     Disposition::Reobserve => {
                         let message = format!("{error}; looking again");
-                        (HoldKind::Retry, Reason::Reobserving, message, back_off(second, second * 60, failures))
+                        (
+                            HoldKind::Retry,
+                            Reason::Reobserving,
+                            message,
+                            back_off(second, second * 60, failures),
+                        )
                     }
                     // A role becomes usable seconds to minutes after its account: asking is cheap.
                     Disposition::Retry(reason @ Reason::AccessPending) => {
                         let rest = SignedDuration::from_millis(5000 + 333 * i64::from(failures.min(100)));
                         (HoldKind::Retry, reason, words(&error, reason), rest)
                     }
-                    Disposition::Retry(reason) => {
-                        (HoldKind::Retry, reason, words(&error, reason), back_off(second, second * 60, failures))
-                    }
+                    Disposition::Retry(reason) => (
+                        HoldKind::Retry,
+                        reason,
+                        words(&error, reason),
+                        back_off(second, second * 60, failures),
+                    ),
                     Disposition::Wait(reason, rest) => (HoldKind::Wait, reason, words(&error, reason), rest),
-                    Disposition::Stalled(reason) => {
-                        (HoldKind::Stalled, reason, words(&error, reason), back_off(second * 15, second * 600, failures))
-                    }
+                    Disposition::Stalled(reason) => (
+                        HoldKind::Stalled,
+                        reason,
+                        words(&error, reason),
+                        back_off(second * 15, second * 600, failures),
+                    ),
                 }
             }
         };
@@ -166,9 +198,20 @@ where
         let millis = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX / 2).max(1);
         let jitter = SignedDuration::from_millis(self.random.random_range(0..=millis / 10));
         let until = now.checked_add(rest + jitter).unwrap_or(Timestamp::MAX);
-        self.held.insert(id, Hold { kind, reason, message, until, failures });
+        self.held.insert(
+            id,
+            Hold {
+                kind,
+                reason,
+                message,
+                until,
+                failures,
+            },
+        );
         // Rests of wishes that are no longer there.
-        let long_ago = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+        let long_ago = now
+            .checked_sub(SignedDuration::from_hours(1))
+            .unwrap_or(Timestamp::MIN);
         self.held.retain(|_, hold| hold.until > long_ago);
     }
 
@@ -206,7 +249,15 @@ where
                 if invisible {
                     let rest = SignedDuration::from_secs(5);
                     let message = "AWS does not show the account yet".to_owned();
-                    self.hold(name, HoldKind::Wait, Reason::AccountNotVisible, message, rest, 1, now);
+                    self.hold(
+                        name,
+                        HoldKind::Wait,
+                        Reason::AccountNotVisible,
+                        message,
+                        rest,
+                        1,
+                        now,
+                    );
                 }
             }
             Err(error) => {
@@ -219,11 +270,21 @@ where
                     Disposition::Stalled(reason) => (HoldKind::Stalled, reason, 60),
                     Disposition::Retry(reason) => (HoldKind::Retry, reason, 30),
                     Disposition::Wait(reason, _) => (HoldKind::Wait, reason, 300),
-                    Disposition::Reobserve | Disposition::AlreadyDone => (HoldKind::Retry, Reason::Reobserving, 30),
+                    Disposition::Reobserve | Disposition::AlreadyDone => {
+                        (HoldKind::Retry, Reason::Reobserving, 30)
+                    }
                 };
-                let rest = back_off(SignedDuration::from_secs(1), SignedDuration::from_secs(ceiling), failures);
+                let rest = back_off(
+                    SignedDuration::from_secs(1),
+                    SignedDuration::from_secs(ceiling),
+                    failures,
+                );
                 // The mark must be read in time: its licence ends a period after the last read.
-                let rest = if name.0 == "read/mark" { rest.min(SignedDuration::from_secs(5)) } else { rest };
+                let rest = if name.0 == "read/mark" {
+                    rest.min(SignedDuration::from_secs(5))
+                } else {
+                    rest
+                };
                 let message = words(&error, reason);
                 debug_assert!(!matches!(error.class, ErrorClass::Throttled) || kind == HoldKind::Retry);
                 self.hold(name, kind, reason, message, rest, failures, now);

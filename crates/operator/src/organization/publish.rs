@@ -56,7 +56,10 @@ impl Memory {
     fn may_write(&self, subject: &Subject) -> bool {
         !self.under_way.contains(subject)
             && self.under_way.len() < PATCHES
-            && self.resting.get(subject).is_none_or(|(until, _)| *until <= Instant::now())
+            && self
+                .resting
+                .get(subject)
+                .is_none_or(|(until, _)| *until <= Instant::now())
     }
     fn failed(&mut self, subject: Subject) {
         let failures = self.resting.get(&subject).map_or(0, |(_, failures)| *failures) + 1;
@@ -65,12 +68,21 @@ impl Memory {
     }
     /// When the next resting object may be written again.
     fn next(&self) -> Option<Instant> {
-        self.resting.values().map(|(until, _)| *until).filter(|until| *until > Instant::now()).min()
+        self.resting
+            .values()
+            .map(|(until, _)| *until)
+            .filter(|until| *until > Instant::now())
+            .min()
     }
 }
 
 /// Writes one status; the resourceVersion it was computed from makes it a compare-and-swap.
-async fn write<K>(api: Api<K>, name: String, version: Option<String>, status: Value) -> Result<K, JournalError>
+async fn write<K>(
+    api: Api<K>,
+    name: String,
+    version: Option<String>,
+    status: Value,
+) -> Result<K, JournalError>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -83,21 +95,48 @@ where
     timed(api.patch_status(&name, &params, &Patch::Apply(&without_nulls(patch)))).await
 }
 
-/// Does the status say anything new? What the journal and other controllers write is left out of the comparison.
-fn differs<S: Serialize>(before: Option<&S>, after: &S) -> Option<Value> {
-    let after = serde_json::to_value(after).ok()?;
-    let mut before = before.and_then(|status| serde_json::to_value(status).ok()).unwrap_or_default();
-    if let Some(before) = before.as_object_mut() {
-        before.remove("creation");
-        let ours = after["conditions"].as_array().cloned().unwrap_or_default();
-        if let Some(conditions) = before.get_mut("conditions").and_then(Value::as_array_mut) {
-            conditions.retain(|condition| {
-                ours.iter().any(|own| own["type"] == condition["type"])
-                    || condition["type"].as_str().is_some_and(|type_| api::conditions::ALL.contains(&type_))
-            });
+/// Does the status say anything new? What the journal and other controllers write is left out of the comparison. This
+/// runs for every object at every turn of the loop, so nothing is serialized unless there is something to write.
+fn differs<S: OwnPart>(before: Option<&S>, after: &S) -> Option<Value> {
+    if before.is_some_and(|before| before.own_part() == *after) {
+        return None;
+    }
+    serde_json::to_value(after).ok()
+}
+
+/// The part of a status that this stage writes.
+trait OwnPart: Serialize + PartialEq {
+    fn own_part(&self) -> Self;
+}
+
+fn own_conditions(conditions: &[Condition]) -> Vec<Condition> {
+    conditions
+        .iter()
+        .filter(|condition| api::conditions::ALL.contains(&condition.type_.as_str()))
+        .cloned()
+        .collect()
+}
+
+impl OwnPart for api::AwsAccountStatus {
+    fn own_part(&self) -> Self {
+        Self {
+            creation: None,
+            conditions: own_conditions(&self.conditions),
+            ..self.clone()
         }
     }
-    (before != after).then_some(after)
+}
+
+impl OwnPart for api::BaselineStatus {
+    fn own_part(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl OwnPart for api::OrganizationStatus {
+    fn own_part(&self) -> Self {
+        self.clone()
+    }
 }
 
 impl<A, C> Driver<'_, A, C>
@@ -118,14 +157,23 @@ where
         self.publish_organization(overall);
         if let Some(at) = self.published.next() {
             let wait = at.duration_since(Instant::now());
-            let at = self.context.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+            let at = self
+                .context
+                .clock
+                .now()
+                .checked_add(wait)
+                .unwrap_or(jiff::Timestamp::MAX);
             self.token_wake = Some(self.token_wake.map_or(at, |wake| wake.min(at)));
         }
     }
 
     fn publish_accounts(&mut self, picture: &Picture, plan: &Plan) {
         let now = self.context.clock.now();
-        let blind = self.observed.full.is_none() && !matches!(plan.overall, Some(Verdict::Refused(Reason::OrganizationClaimed, _)));
+        let blind = self.observed.full.is_none()
+            && !matches!(
+                plan.overall,
+                Some(Verdict::Refused(Reason::OrganizationClaimed, _))
+            );
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
         for (key, account) in &picture.accounts {
             let Decoded::Good(object) = account else {
@@ -134,7 +182,9 @@ where
             };
             let rejection = picture.resolved.rejections.get(key);
             let view = plan.accounts.get(key);
-            let reason = rejection.map(|r| r.reason).or_else(|| view.map(|view| view.verdict.reason()));
+            let reason = rejection
+                .map(|r| r.reason)
+                .or_else(|| view.map(|view| view.verdict.reason()));
             if let Some(reason) = reason {
                 *counts.entry(reason.as_str()).or_default() += 1;
             }
@@ -148,14 +198,20 @@ where
                 now,
             });
             let Some(status) = status else { continue };
-            let Some(value) = differs(object.status.as_ref(), &status) else { continue };
+            let Some(value) = differs(object.status.as_ref(), &status) else {
+                continue;
+            };
             let key: Key = (key.namespace.clone(), key.name.clone());
             let subject = Subject::Account(key.clone());
             if !self.published.may_write(&subject) {
                 continue;
             }
             self.published.under_way.insert(subject);
-            let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+            let before = object
+                .status
+                .as_ref()
+                .map(|status| status.conditions.clone())
+                .unwrap_or_default();
             let happenings = transitions(&before, &status.conditions);
             let api: Api<AwsAccount> = Api::namespaced(self.operator.client.clone(), &key.0);
             let version = object.resource_version();
@@ -174,7 +230,11 @@ where
         for (name, baseline) in &picture.baselines {
             let Decoded::Good(object) = baseline else { continue };
             let (total, ready) = self.users(picture, name);
-            let verdict = picture.resolved.baselines.get(name).map_or(Ok(()), |verdict| verdict.as_ref().copied());
+            let verdict = picture
+                .resolved
+                .baselines
+                .get(name)
+                .map_or(Ok(()), |verdict| verdict.as_ref().copied());
             let status = status::baseline(&BaselineInput {
                 object,
                 verdict,
@@ -184,14 +244,20 @@ where
                 ready,
                 now: self.context.clock.now(),
             });
-            let Some(value) = differs(object.status.as_ref(), &status) else { continue };
+            let Some(value) = differs(object.status.as_ref(), &status) else {
+                continue;
+            };
             let key: Key = (String::new(), name.clone());
             let subject = Subject::Baseline(key.clone());
             if !self.published.may_write(&subject) {
                 continue;
             }
             self.published.under_way.insert(subject);
-            let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+            let before = object
+                .status
+                .as_ref()
+                .map(|status| status.conditions.clone())
+                .unwrap_or_default();
             let happenings = transitions(&before, &status.conditions);
             let api: Api<Baseline> = Api::all(self.operator.client.clone());
             let version = object.resource_version();
@@ -210,14 +276,21 @@ where
         let default = self.operator.config.default_baseline.as_deref();
         let users = picture.accounts.values().filter_map(|account| match account {
             Decoded::Good(object) => {
-                let named = object.spec.baseline_ref.as_ref().map(|reference| reference.name.as_str());
+                let named = object
+                    .spec
+                    .baseline_ref
+                    .as_ref()
+                    .map(|reference| reference.name.as_str());
                 (named.or(default) == Some(baseline)).then_some(object)
             }
             Decoded::Poison(_) => None,
         });
         users.fold((0, 0), |(total, ready), object| {
             let conditions: &[Condition] = object.status.as_ref().map_or(&[], |status| &status.conditions);
-            (total + 1, ready + usize::from(was_ready(conditions, object.metadata.generation)))
+            (
+                total + 1,
+                ready + usize::from(was_ready(conditions, object.metadata.generation)),
+            )
         })
     }
 
@@ -235,10 +308,15 @@ where
             self.publishing.push(
                 async move {
                     let made = Organization {
-                        metadata: kube::api::ObjectMeta { name: Some(key.1.clone()), ..Default::default() },
+                        metadata: kube::api::ObjectMeta {
+                            name: Some(key.1.clone()),
+                            ..Default::default()
+                        },
                         ..Organization::default()
                     };
-                    let answer = timed(api.create(&PostParams::default(), &made)).await.map(Box::new);
+                    let answer = timed(api.create(&PostParams::default(), &made))
+                        .await
+                        .map(Box::new);
                     Published::Organization(key, answer, Vec::new())
                 }
                 .boxed_local(),
@@ -253,9 +331,15 @@ where
             overall,
             now: self.context.clock.now(),
         });
-        let Some(value) = differs(object.status.as_ref(), &status) else { return };
+        let Some(value) = differs(object.status.as_ref(), &status) else {
+            return;
+        };
         self.published.under_way.insert(subject);
-        let before = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let before = object
+            .status
+            .as_ref()
+            .map(|status| status.conditions.clone())
+            .unwrap_or_default();
         let happenings = transitions(&before, &status.conditions);
         let version = object.resource_version();
         self.publishing.push(
@@ -283,7 +367,8 @@ where
             }
             Published::Organization(key, answer, happenings) => {
                 let stores = self.stores.clone();
-                let keep = move |object: Organization| stores.write(|stores| stores.organizations.overlay(object));
+                let keep =
+                    move |object: Organization| stores.write(|stores| stores.organizations.overlay(object));
                 self.settled(Subject::Organization(key), answer, happenings, keep);
             }
         }
@@ -322,16 +407,22 @@ where
         if happenings.is_empty() {
             return;
         }
-        let told: Vec<(Happening, u64)> =
-            happenings.into_iter().map(|happening| (happening, self.random.next_u64())).collect();
+        let told: Vec<(Happening, u64)> = happenings
+            .into_iter()
+            .map(|happening| (happening, self.random.next_u64()))
+            .collect();
         let (client, now) = (self.operator.client.clone(), self.context.clock.now());
         let host = self.term.identity.clone();
         self.publishing.push(
             async move {
                 for (happening, id) in told {
                     tracing::info!(
-                        kind = about.kind, namespace = about.namespace, name = about.name,
-                        event = happening.reason, note = happening.note, "event"
+                        kind = about.kind,
+                        namespace = about.namespace,
+                        name = about.name,
+                        event = happening.reason,
+                        note = happening.note,
+                        "event"
                     );
                     publish(client.clone(), about.clone(), happening, id, now, host.clone()).await;
                 }
@@ -345,7 +436,11 @@ where
     pub(crate) fn tell(&mut self, key: &AccountKey, warning: bool, reason: Reason, note: &str) {
         let key: Key = (key.namespace.clone(), key.name.clone());
         if let Some(object) = self.stores.read(|stores| stores.accounts.good(&key)) {
-            let happening = Happening { warning, reason: reason.as_str().to_owned(), note: note.to_owned() };
+            let happening = Happening {
+                warning,
+                reason: reason.as_str().to_owned(),
+                note: note.to_owned(),
+            };
             self.say(object.object_ref(&()), vec![happening]);
         }
     }

@@ -1,6 +1,10 @@
 //! Stages 1 and 2: the stores' content, sorted, resolved to one desired organization.
 
-use crate::{config::Config, journal::controlled_by, store::{SharedStores, Stored, Stores}};
+use crate::{
+    config::Config,
+    journal::controlled_by,
+    store::{SharedStores, Stored, Stores},
+};
 use api::{AwsAccount, Baseline};
 use desired::{Decoded, Inputs, Resolved};
 use kube::ResourceExt;
@@ -22,8 +26,11 @@ pub(crate) fn resolve(stores: &SharedStores, config: &Config) -> Picture {
             .iter()
             .map(|((namespace, name), stored)| (AccountKey::new(namespace, name), decoded(stored)))
             .collect();
-        let baselines: BTreeMap<String, Decoded<Baseline>> =
-            stores.baselines.iter().map(|((_, name), stored)| (name.clone(), decoded(stored))).collect();
+        let baselines: BTreeMap<String, Decoded<Baseline>> = stores
+            .baselines
+            .iter()
+            .map(|((_, name), stored)| (name.clone(), decoded(stored)))
+            .collect();
         let namespaces: BTreeMap<String, BTreeMap<String, String>> = stores
             .namespaces
             .iter()
@@ -49,7 +56,11 @@ pub(crate) fn resolve(stores: &SharedStores, config: &Config) -> Picture {
         installation: &config.installation,
         default_baseline: config.default_baseline.as_deref(),
     });
-    Picture { accounts, baselines, resolved }
+    Picture {
+        accounts,
+        baselines,
+        resolved,
+    }
 }
 
 fn decoded<K>(stored: &Stored<K>) -> Decoded<K> {

@@ -2,7 +2,8 @@
 
 use super::{Conditions, Standing, Truth, was_ready, whole_second};
 use api::{
-    AccessStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, OrganizationalUnitStatus, OutputsStatus, TagsStatus,
+    AccessStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, OrganizationalUnitStatus, OutputsStatus,
+    TagsStatus,
     conditions::{ACCEPTED, ACCESS_VERIFIED, PLACED, TAGGED, VENDED},
 };
 use desired::Rejection;
@@ -34,15 +35,27 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
     {
         return None;
     }
-    let mut status = AwsAccountStatus { creation: None, ..prior.clone() };
+    let mut status = AwsAccountStatus {
+        creation: None,
+        ..prior.clone()
+    };
     status.observed_generation = generation;
-    let baseline = input.object.spec.baseline_ref.as_ref().map(|reference| reference.name.as_str());
-    status.baseline = baseline
-        .or(input.default_baseline)
-        .map(|name| BaselineStatusRef { name: Some(name.to_owned()) });
+    let baseline = input
+        .object
+        .spec
+        .baseline_ref
+        .as_ref()
+        .map(|reference| reference.name.as_str());
+    status.baseline = baseline.or(input.default_baseline).map(|name| BaselineStatusRef {
+        name: Some(name.to_owned()),
+    });
     let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
     if let Some(rejection) = input.rejection {
-        let Rejection { reason, message, waits } = rejection;
+        let Rejection {
+            reason,
+            message,
+            waits,
+        } = rejection;
         conditions.set(ACCEPTED, Truth::False, *reason, message);
         conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
         conditions.standing(&if *waits {
@@ -53,15 +66,44 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         status.next_step = Some(message.clone());
     } else {
         let (view, desired) = (input.view?, input.desired?);
-        conditions.set(ACCEPTED, Truth::True, Reason::Accepted, "the spec is valid and allowed");
+        conditions.set(
+            ACCEPTED,
+            Truth::True,
+            Reason::Accepted,
+            "the spec is valid and allowed",
+        );
         let known = view.account.as_ref();
         let vended = known.map_or_else(String::new, |facts| format!("account {} exists", facts.id));
         let placed = known.map_or_else(String::new, |facts| format!("the account is in {}", facts.path));
-        stage(&mut conditions, VENDED, &view.vended, Reason::AccountCreated, &vended);
-        stage(&mut conditions, PLACED, &view.placed, Reason::AccountMoved, &placed);
-        stage(&mut conditions, TAGGED, &view.tagged, Reason::TagsApplied, "the account carries its tags");
+        stage(
+            &mut conditions,
+            VENDED,
+            &view.vended,
+            Reason::AccountCreated,
+            &vended,
+        );
+        stage(
+            &mut conditions,
+            PLACED,
+            &view.placed,
+            Reason::AccountMoved,
+            &placed,
+        );
+        stage(
+            &mut conditions,
+            TAGGED,
+            &view.tagged,
+            Reason::TagsApplied,
+            "the account carries its tags",
+        );
         let proven = "the access role was used from inside the account";
-        stage(&mut conditions, ACCESS_VERIFIED, &view.access, Reason::AccessVerified, proven);
+        stage(
+            &mut conditions,
+            ACCESS_VERIFIED,
+            &view.access,
+            Reason::AccessVerified,
+            proven,
+        );
         let standing = standing(&view.verdict);
         conditions.standing(&standing);
         status.next_step = match standing {
@@ -71,7 +113,8 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
             }
         };
         status.email = Some(known.map_or_else(|| desired.email.to_string(), |facts| facts.email.clone()));
-        status.account_name = Some(known.map_or_else(|| desired.account_name.to_string(), |facts| facts.name.clone()));
+        status.account_name =
+            Some(known.map_or_else(|| desired.account_name.to_string(), |facts| facts.name.clone()));
         if let Some(facts) = known {
             tell_facts(&mut status, facts);
             tell_progress(&mut status, view, facts, &prior, input.now);
@@ -79,7 +122,9 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         status.outputs = (view.verdict == Verdict::Ready)
             .then_some(desired.outputs.as_ref())
             .flatten()
-            .map(|outputs| OutputsStatus { config_map_name: Some(outputs.config_map.clone()) })
+            .map(|outputs| OutputsStatus {
+                config_map_name: Some(outputs.config_map.clone()),
+            })
             .or(prior.outputs);
         if desired.outputs.is_none() {
             status.outputs = None;
@@ -95,7 +140,12 @@ fn stage(conditions: &mut Conditions<'_>, type_: &str, stage: &Stage, done: Reas
         Stage::Pending(reason, message) | Stage::Blocked(reason, message) => {
             conditions.set(type_, Truth::False, *reason, message);
         }
-        Stage::Unknown => conditions.set(type_, Truth::Unknown, Reason::Pending, "an earlier stage comes first"),
+        Stage::Unknown => conditions.set(
+            type_,
+            Truth::Unknown,
+            Reason::Pending,
+            "an earlier stage comes first",
+        ),
     }
 }
 
@@ -129,14 +179,25 @@ fn tell_progress(
 ) {
     // Which keys are ours is recorded when they are all written: a key is ours before it may be removed.
     if view.tagged == Stage::Done {
-        let managed = facts.managed_tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        status.tags = Some(TagsStatus { managed, foreign_count: i64::try_from(facts.foreign_tags).ok() });
+        let managed = facts
+            .managed_tags
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        status.tags = Some(TagsStatus {
+            managed,
+            foreign_count: i64::try_from(facts.foreign_tags).ok(),
+        });
     }
-    let same_role = prior.access.as_ref().filter(|access| access.role_arn.as_ref() == Some(&facts.role_arn));
+    let same_role = prior
+        .access
+        .as_ref()
+        .filter(|access| access.role_arn.as_ref() == Some(&facts.role_arn));
     status.access = match (&view.access, same_role) {
-        (Stage::Done, None) => {
-            Some(AccessStatus { role_arn: Some(facts.role_arn.clone()), verified_at: Some(whole_second(now)) })
-        }
+        (Stage::Done, None) => Some(AccessStatus {
+            role_arn: Some(facts.role_arn.clone()),
+            verified_at: Some(whole_second(now)),
+        }),
         (Stage::Blocked(..), _) => None,
         (_, same) => same.cloned(),
     };
@@ -168,18 +229,32 @@ mod tests {
         }
     }
     fn truth<'a>(status: &'a AwsAccountStatus, type_: &str) -> Option<&'a str> {
-        status.conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.as_str())
+        status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == type_)
+            .map(|c| c.status.as_str())
     }
 
     #[test]
     fn a_rejection_stalls_and_one_that_may_pass_waits() {
         let object = object();
-        let no = |waits| Rejection { reason: Reason::BaselineNotFound, message: "no Baseline".into(), waits };
+        let no = |waits| Rejection {
+            reason: Reason::BaselineNotFound,
+            message: "no Baseline".into(),
+            waits,
+        };
         let stalled = account(input(&object, Some(&no(false)))).unwrap();
-        assert_eq!((truth(&stalled, READY), truth(&stalled, STALLED)), (Some("False"), Some("True")));
+        assert_eq!(
+            (truth(&stalled, READY), truth(&stalled, STALLED)),
+            (Some("False"), Some("True"))
+        );
         assert_eq!(truth(&stalled, RECONCILING), None);
         let waits = account(input(&object, Some(&no(true)))).unwrap();
-        assert_eq!((truth(&waits, RECONCILING), truth(&waits, WAITING)), (Some("True"), Some("True")));
+        assert_eq!(
+            (truth(&waits, RECONCILING), truth(&waits, WAITING)),
+            (Some("True"), Some("True"))
+        );
         assert_eq!(truth(&waits, STALLED), None);
         assert_eq!(waits.observed_generation, Some(3));
     }
@@ -187,10 +262,17 @@ mod tests {
     #[test]
     fn an_unchanged_world_gives_an_unchanged_status() {
         let mut object = object();
-        let no = Rejection { reason: Reason::UnknownEnvironment, message: "no".into(), waits: false };
+        let no = Rejection {
+            reason: Reason::UnknownEnvironment,
+            message: "no".into(),
+            waits: false,
+        };
         let first = account(input(&object, Some(&no))).unwrap();
         object.status = Some(first.clone());
-        let later = AccountInput { now: Timestamp::from_second(1_767_229_999).unwrap(), ..input(&object, Some(&no)) };
+        let later = AccountInput {
+            now: Timestamp::from_second(1_767_229_999).unwrap(),
+            ..input(&object, Some(&no))
+        };
         assert_eq!(account(later).unwrap(), first);
     }
 }

@@ -33,15 +33,24 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
         .iter()
         .filter_map(|environment| {
             let path = &environment.organizational_unit;
-            let bound = prior.environments.iter().find(|bound| bound.name == environment.name);
+            let bound = prior
+                .environments
+                .iter()
+                .find(|bound| bound.name == environment.name);
             let unit = bound
                 .and_then(|bound| bound.organizational_unit.clone())
                 .filter(|unit| unit.path.as_ref() == Some(path))
                 .or_else(|| {
                     let id = input.plan.units.get(path)?;
-                    Some(OrganizationalUnitStatus { id: Some(id.to_string()), path: Some(path.clone()) })
+                    Some(OrganizationalUnitStatus {
+                        id: Some(id.to_string()),
+                        path: Some(path.clone()),
+                    })
                 })?;
-            Some(EnvironmentStatus { name: environment.name.clone(), organizational_unit: Some(unit) })
+            Some(EnvironmentStatus {
+                name: environment.name.clone(),
+                organizational_unit: Some(unit),
+            })
         })
         .collect();
     match input.verdict {
@@ -56,14 +65,22 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
     }
     match drift(&environments, input.observed) {
         _ if environments.is_empty() || input.observed.full.is_none() => conditions.keep(&[UNITS_BOUND]),
-        None => conditions.set(UNITS_BOUND, Truth::True, Reason::Done, "every unit in use is where the Baseline says"),
+        None => conditions.set(
+            UNITS_BOUND,
+            Truth::True,
+            Reason::Done,
+            "every unit in use is where the Baseline says",
+        ),
         Some(message) => conditions.set(UNITS_BOUND, Truth::False, Reason::OURenamed, &message),
     }
     let count = |n: usize| i64::try_from(n).ok();
     BaselineStatus {
         observed_generation: generation,
         environments,
-        accounts: Some(AccountsStatus { total: count(input.total), ready: count(input.ready) }),
+        accounts: Some(AccountsStatus {
+            total: count(input.total),
+            ready: count(input.ready),
+        }),
         conditions: conditions.build(),
     }
 }
@@ -78,6 +95,9 @@ fn drift(environments: &[EnvironmentStatus], observed: &ObservedOrg) -> Option<S
             return None;
         }
         let now = now.map_or_else(|| "gone".to_owned(), |now| format!("now at {now:?}"));
-        Some(format!("environment {:?} is bound to organizational unit {id}, which was at {path:?} and is {now}", environment.name))
+        Some(format!(
+            "environment {:?} is bound to organizational unit {id}, which was at {path:?} and is {now}",
+            environment.name
+        ))
     })
 }

@@ -47,7 +47,12 @@ pub(crate) struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     pub(crate) fn new(prior: &'a [Condition], generation: Option<i64>, now: Timestamp) -> Self {
-        Self { prior, generation, now, built: Vec::new() }
+        Self {
+            prior,
+            generation,
+            now,
+            built: Vec::new(),
+        }
     }
 
     pub(crate) fn set(&mut self, type_: &str, truth: Truth, reason: Reason, message: &str) {
@@ -60,7 +65,10 @@ impl<'a> Conditions<'a> {
             .prior
             .iter()
             .find(|condition| condition.type_ == type_ && condition.status == status)
-            .map_or_else(|| Time(whole_second(self.now)), |condition| condition.last_transition_time.clone());
+            .map_or_else(
+                || Time(whole_second(self.now)),
+                |condition| condition.last_transition_time.clone(),
+            );
         self.built.push(Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
@@ -94,8 +102,15 @@ impl<'a> Conditions<'a> {
 
     /// Keeps conditions of these types as they were, for the generation at hand.
     pub(crate) fn keep(&mut self, types: &[&str]) {
-        for condition in self.prior.iter().filter(|condition| types.contains(&condition.type_.as_str())) {
-            self.built.push(Condition { observed_generation: self.generation, ..condition.clone() });
+        for condition in self
+            .prior
+            .iter()
+            .filter(|condition| types.contains(&condition.type_.as_str()))
+        {
+            self.built.push(Condition {
+                observed_generation: self.generation,
+                ..condition.clone()
+            });
         }
     }
 
@@ -111,5 +126,7 @@ pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
 
 /// Is Ready True for this generation?
 pub(crate) fn was_ready(conditions: &[Condition], generation: Option<i64>) -> bool {
-    conditions.iter().any(|c| c.type_ == READY && c.status == "True" && c.observed_generation == generation)
+    conditions
+        .iter()
+        .any(|c| c.type_ == READY && c.status == "True" && c.observed_generation == generation)
 }

@@ -41,13 +41,23 @@ pub(crate) fn organization(input: &OrganizationInput<'_>) -> OrganizationStatus 
     let text = |id: Option<&str>| id.map(str::to_owned);
     OrganizationStatus {
         observed_generation: generation,
-        organization_id: text(input.observed.organization.as_ref().map(model::OrganizationId::as_str))
-            .or(prior.organization_id),
+        organization_id: text(
+            input
+                .observed
+                .organization
+                .as_ref()
+                .map(model::OrganizationId::as_str),
+        )
+        .or(prior.organization_id),
         management_account_id: text(input.observed.management.as_ref().map(model::AccountId::as_str))
             .or(prior.management_account_id),
         root_id: text(input.observed.root.as_ref().map(model::RootId::as_str)).or(prior.root_id),
         installation: Some(input.installation.to_string()),
-        mark: input.mark.last_read.as_ref().map_or(prior.mark, |(value, _)| value.clone()),
+        mark: input
+            .mark
+            .last_read
+            .as_ref()
+            .map_or(prior.mark, |(value, _)| value.clone()),
         conditions: conditions.build(),
     }
 }

@@ -19,7 +19,11 @@ fn six_accounts_and_six_calls_in_the_time_that_aws_allows() {
             let state = scene.world.organization.state();
             let mut slowest_creation = 0.0_f64;
             let mut slowest_access = 0.0_f64;
-            for account in state.accounts.iter().filter(|a| a.id != state.management_account_id) {
+            for account in state
+                .accounts
+                .iter()
+                .filter(|a| a.id != state.management_account_id)
+            {
                 let environment = &account.tags["bulkhead.dev/environment"];
                 let wanted = match environment.as_str() {
                     "dev" => "Workloads/Dev",
@@ -27,17 +31,36 @@ fn six_accounts_and_six_calls_in_the_time_that_aws_allows() {
                     _ => "Workloads/Prod",
                 };
                 assert_eq!(account.path, wanted);
-                for key in ["cost-center", "owner", "workload", "data-class", "bulkhead.dev/claim"] {
+                for key in [
+                    "cost-center",
+                    "owner",
+                    "workload",
+                    "data-class",
+                    "bulkhead.dev/claim",
+                ] {
                     assert!(account.tags.contains_key(key), "{} lacks {key}", account.name);
                 }
-                let request = state.creations.iter().find(|c| c.account.as_ref() == Some(&account.id)).unwrap();
-                let creation = account.joined_at.duration_since(request.requested_at).as_secs_f64();
-                let access = account.accessible_from.duration_since(account.joined_at).as_secs_f64();
+                let request = state
+                    .creations
+                    .iter()
+                    .find(|c| c.account.as_ref() == Some(&account.id))
+                    .unwrap();
+                let creation = account
+                    .joined_at
+                    .duration_since(request.requested_at)
+                    .as_secs_f64();
+                let access = account
+                    .accessible_from
+                    .duration_since(account.joined_at)
+                    .as_secs_f64();
                 slowest_creation = slowest_creation.max(creation);
                 slowest_access = slowest_access.max(access);
             }
             let allowed = 1.1 * (60.0 + 30.0 + slowest_creation + slowest_access);
-            assert!(seconds <= allowed, "seed {seed}: {seconds:.0} s, {allowed:.0} s allowed");
+            assert!(
+                seconds <= allowed,
+                "seed {seed}: {seconds:.0} s, {allowed:.0} s allowed"
+            );
         });
     }
 }
@@ -54,7 +77,10 @@ fn an_idle_operator_is_silent() {
         let (mutations, writes) = (scene.mutations().len(), scene.world.kubernetes.writes().len());
         scene.run_for(120 * MINUTE).await;
         assert_eq!(scene.mutations().len(), mutations);
-        let written: Vec<_> = scene.world.kubernetes.writes()[writes..].iter().map(|w| w.plural.clone()).collect();
+        let written: Vec<_> = scene.world.kubernetes.writes()[writes..]
+            .iter()
+            .map(|w| w.plural.clone())
+            .collect();
         assert!(written.iter().all(|plural| plural == "leases"), "{written:?}");
         assert!(scene.report().all_ready());
     });
@@ -65,7 +91,12 @@ fn transcript(seed: u64) -> (String, String) {
     let mut report = String::new();
     in_virtual_time(async {
         let manifests = simulator::load(&[acme()]).unwrap();
-        let scenario = Scenario { manifests, config: config(), seed, until: Duration::from_secs(3600) };
+        let scenario = Scenario {
+            manifests,
+            config: config(),
+            seed,
+            until: Duration::from_secs(3600),
+        };
         let tell = |entry: &Entry| timeline.push_str(&serde_json::to_string(entry).unwrap());
         let told = simulate(scenario, tell, |_| {}).await.unwrap();
         report = serde_json::to_string(&told).unwrap();

@@ -13,7 +13,11 @@ async fn beside_a_good_one(seed: u64, bad: serde_json::Value) -> Scene {
     scene.create("team-web", "egret", spec("dev")).await;
     scene.create("team-web", "bittern", bad).await;
     scene.start();
-    scene.run_until(10 * MINUTE, "the good one is Ready", |scene| scene.is_ready("team-web", "egret")).await;
+    scene
+        .run_until(10 * MINUTE, "the good one is Ready", |scene| {
+            scene.is_ready("team-web", "egret")
+        })
+        .await;
     scene
 }
 
@@ -24,7 +28,11 @@ fn assert_refused(scene: &Scene, reason: &str) {
         scene.account("team-web", "bittern")["status"]
     );
     assert!(scene.is("team-web", "bittern", "Ready", "False", reason));
-    assert!(scene.events("bittern").contains(&reason.to_owned()), "{:?}", scene.events("bittern"));
+    assert!(
+        scene.events("bittern").contains(&reason.to_owned()),
+        "{:?}",
+        scene.events("bittern")
+    );
     scene.assert_one_account_each(1);
 }
 
@@ -35,7 +43,13 @@ fn a_missing_tag_value() {
         bad["tags"] = json!({});
         let mut scene = beside_a_good_one(1, bad).await;
         assert_refused(&scene, "MissingTagValue");
-        scene.patch("team-web", "bittern", json!({"spec": {"tags": {"data-class": "internal"}}})).await;
+        scene
+            .patch(
+                "team-web",
+                "bittern",
+                json!({"spec": {"tags": {"data-class": "internal"}}}),
+            )
+            .await;
         scene.run_until_all_ready(10 * MINUTE).await;
         scene.assert_one_account_each(2);
     });
@@ -53,7 +67,10 @@ fn an_unknown_environment_heals_when_the_baseline_gets_it() {
             ]}}))
             .await;
         scene.run_until_all_ready(10 * MINUTE).await;
-        assert_eq!(scene.account("team-web", "bittern")["status"]["organizationalUnit"]["path"], "Sandbox");
+        assert_eq!(
+            scene.account("team-web", "bittern")["status"]["organizationalUnit"]["path"],
+            "Sandbox"
+        );
     });
 }
 
@@ -62,7 +79,9 @@ fn an_email_that_another_object_has() {
     in_virtual_time(async {
         let mut scene = Scene::new(3);
         scene.apply_acme_platform().await;
-        scene.patch_baseline(json!({"spec": {"allowExplicitEmail": true}})).await;
+        scene
+            .patch_baseline(json!({"spec": {"allowExplicitEmail": true}}))
+            .await;
         let mut first = spec("dev");
         first["email"] = json!("one@example.com");
         scene.create("team-payments", "egret", first.clone()).await;
@@ -70,7 +89,11 @@ fn an_email_that_another_object_has() {
         first["email"] = json!("One@Example.com");
         scene.create("team-web", "bittern", first).await;
         scene.start();
-        scene.run_until(10 * MINUTE, "the first is Ready", |scene| scene.is_ready("team-payments", "egret")).await;
+        scene
+            .run_until(10 * MINUTE, "the first is Ready", |scene| {
+                scene.is_ready("team-payments", "egret")
+            })
+            .await;
         assert_refused(&scene, "EmailConflict");
         scene.delete("team-web", "bittern").await;
         scene.create("team-web", "bittern", spec("dev")).await;
@@ -91,13 +114,23 @@ fn an_email_that_a_foreign_account_has() {
         scene.create("team-web", "egret", spec("dev")).await;
         scene.create("team-web", "bittern", spec("dev")).await;
         scene.start();
-        scene.run_until(10 * MINUTE, "the good one is Ready", |scene| scene.is_ready("team-web", "egret")).await;
+        scene
+            .run_until(10 * MINUTE, "the good one is Ready", |scene| {
+                scene.is_ready("team-web", "egret")
+            })
+            .await;
         assert_refused(&scene, "EmailInUse");
         let calls = scene.calls("CreateAccount");
         scene.run_for(180 * MINUTE).await;
-        assert_eq!(scene.calls("CreateAccount"), calls, "what cannot succeed is not asked again");
+        assert_eq!(
+            scene.calls("CreateAccount"),
+            calls,
+            "what cannot succeed is not asked again"
+        );
         // Another template gives another address: tried at once, without a new object.
-        scene.patch_baseline(json!({"spec": {"emailTemplate": "root+{namespace}.{name}@example.com"}})).await;
+        scene
+            .patch_baseline(json!({"spec": {"emailTemplate": "root+{namespace}.{name}@example.com"}}))
+            .await;
         scene.run_until_all_ready(10 * MINUTE).await;
         scene.assert_one_account_each(2);
     });
@@ -108,15 +141,28 @@ fn a_namespace_that_may_not_vend_to_prod() {
     in_virtual_time(async {
         let mut scene = Scene::new(5);
         scene.apply_acme_platform().await;
-        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(scene.world.client());
-        let label = |tier: serde_json::Value| kube::api::Patch::Merge(json!({"metadata": {"labels": {"tier": tier}}}));
-        namespaces.patch("team-web", &Default::default(), &label(serde_json::Value::Null)).await.unwrap();
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
+            kube::Api::all(scene.world.client());
+        let label = |tier: serde_json::Value| {
+            kube::api::Patch::Merge(json!({"metadata": {"labels": {"tier": tier}}}))
+        };
+        namespaces
+            .patch("team-web", &Default::default(), &label(serde_json::Value::Null))
+            .await
+            .unwrap();
         scene.create("team-web", "bittern", spec("prod")).await;
         scene.create("team-web", "egret", spec("dev")).await;
         scene.start();
-        scene.run_until(10 * MINUTE, "the good one is Ready", |scene| scene.is_ready("team-web", "egret")).await;
+        scene
+            .run_until(10 * MINUTE, "the good one is Ready", |scene| {
+                scene.is_ready("team-web", "egret")
+            })
+            .await;
         assert_refused(&scene, "EnvironmentNotAllowed");
-        namespaces.patch("team-web", &Default::default(), &label(json!("production"))).await.unwrap();
+        namespaces
+            .patch("team-web", &Default::default(), &label(json!("production")))
+            .await
+            .unwrap();
         scene.run_until_all_ready(10 * MINUTE).await;
     });
 }
@@ -129,7 +175,11 @@ fn aws_cannot_be_reached() {
         scene.create("team-web", "egret", spec("dev")).await;
         scene.world.reach_aws(false);
         scene.start();
-        scene.run_until(MINUTE, "told", |s| s.is("team-web", "egret", "Waiting", "True", "AwsUnavailable")).await;
+        scene
+            .run_until(MINUTE, "told", |s| {
+                s.is("team-web", "egret", "Waiting", "True", "AwsUnavailable")
+            })
+            .await;
         assert!(scene.events("egret").contains(&"AwsUnavailable".to_owned()));
         scene.world.reach_aws(true);
         scene.run_until_all_ready(10 * MINUTE).await;
@@ -140,7 +190,10 @@ fn aws_cannot_be_reached() {
         scene.kill(0);
         scene.start();
         scene.run_for(10 * MINUTE).await;
-        assert!(scene.is_ready("team-web", "egret"), "nor does a restart take it back");
+        assert!(
+            scene.is_ready("team-web", "egret"),
+            "nor does a restart take it back"
+        );
         scene.world.reach_aws(true);
         scene.run_for(10 * MINUTE).await;
         assert!(scene.is_ready("team-web", "egret"));
@@ -155,15 +208,33 @@ fn aws_denies_access() {
         scene.apply_acme_platform().await;
         scene.create("team-web", "bittern", spec("dev")).await;
         let operations = vec!["CreateAccount".to_owned()];
-        scene.world.organization.mutate(Mutation::Deny { operations: operations.clone() }).unwrap();
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Deny {
+                operations: operations.clone(),
+            })
+            .unwrap();
         scene.start();
-        scene.run_until(5 * MINUTE, "told", |s| s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")).await;
+        scene
+            .run_until(5 * MINUTE, "told", |s| {
+                s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")
+            })
+            .await;
         assert!(scene.events("bittern").contains(&"AccessDenied".to_owned()));
         let told = scene.events("bittern").len();
         scene.run_for(60 * MINUTE).await;
-        assert_eq!(scene.events("bittern").len(), told, "it is told once, not at each try");
+        assert_eq!(
+            scene.events("bittern").len(),
+            told,
+            "it is told once, not at each try"
+        );
         assert!(scene.accounts_by_claim().is_empty());
-        scene.world.organization.mutate(Mutation::Allow { operations }).unwrap();
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Allow { operations })
+            .unwrap();
         scene.run_until_all_ready(20 * MINUTE).await;
         scene.assert_one_account_each(1);
     });
@@ -176,10 +247,24 @@ fn aws_denies_reading() {
         scene.apply_acme_platform().await;
         scene.create("team-web", "bittern", spec("dev")).await;
         let operations = vec!["*".to_owned()];
-        scene.world.organization.mutate(Mutation::Deny { operations: operations.clone() }).unwrap();
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Deny {
+                operations: operations.clone(),
+            })
+            .unwrap();
         scene.start();
-        scene.run_until(5 * MINUTE, "told", |s| s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")).await;
-        scene.world.organization.mutate(Mutation::Allow { operations }).unwrap();
+        scene
+            .run_until(5 * MINUTE, "told", |s| {
+                s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")
+            })
+            .await;
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Allow { operations })
+            .unwrap();
         scene.run_until_all_ready(20 * MINUTE).await;
         scene.assert_one_account_each(1);
     });
@@ -191,11 +276,17 @@ fn creations_that_fail_for_now_are_tried_again() {
         let mut scene = Scene::new(9);
         scene.apply_acme_platform().await;
         scene.create("team-web", "bittern", spec("dev")).await;
-        scene.world.organization.fail_next_creation(FailureReason::InternalFailure);
+        scene
+            .world
+            .organization
+            .fail_next_creation(FailureReason::InternalFailure);
         scene.start();
         scene.run_until_all_ready(20 * MINUTE).await;
         assert_eq!(scene.calls("CreateAccount"), 2);
-        assert_eq!(scene.account("team-web", "bittern")["status"]["creation"]["attempt"], 2);
+        assert_eq!(
+            scene.account("team-web", "bittern")["status"]["creation"]["attempt"],
+            2
+        );
         scene.assert_one_account_each(1);
     });
 }
@@ -206,10 +297,15 @@ fn a_quota_that_is_used_up_is_told_and_tried_again_each_hour() {
         let mut scene = Scene::new(10);
         scene.apply_acme_platform().await;
         scene.create("team-web", "bittern", spec("dev")).await;
-        scene.world.organization.fail_next_creation(FailureReason::AccountLimitExceeded);
+        scene
+            .world
+            .organization
+            .fail_next_creation(FailureReason::AccountLimitExceeded);
         scene.start();
         scene
-            .run_until(10 * MINUTE, "told", |s| s.is("team-web", "bittern", "Stalled", "True", "AccountLimitExceeded"))
+            .run_until(10 * MINUTE, "told", |s| {
+                s.is("team-web", "bittern", "Stalled", "True", "AccountLimitExceeded")
+            })
             .await;
         scene.run_until_all_ready(90 * MINUTE).await;
         scene.assert_one_account_each(1);

@@ -12,12 +12,22 @@ async fn vended(seed: u64) -> (Scene, String) {
     scene.start();
     scene.run_until_all_ready(10 * MINUTE).await;
     scene.run_for(2 * MINUTE).await;
-    let id = scene.account("team-web", "egret")["status"]["accountId"].as_str().unwrap().to_owned();
+    let id = scene.account("team-web", "egret")["status"]["accountId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     (scene, id)
 }
 
 fn aws(scene: &Scene, id: &str) -> orgsim::AccountView {
-    scene.world.organization.state().accounts.into_iter().find(|account| account.id == id).unwrap()
+    scene
+        .world
+        .organization
+        .state()
+        .accounts
+        .into_iter()
+        .find(|account| account.id == id)
+        .unwrap()
 }
 
 #[test]
@@ -25,8 +35,19 @@ fn a_moved_account_is_moved_back() {
     in_virtual_time(async {
         let (mut scene, id) = vended(1).await;
         let root = scene.world.organization.root_id().to_owned();
-        scene.world.organization.mutate(Mutation::Move { account: id.clone(), to: root }).unwrap();
-        scene.run_until(10 * MINUTE, "moved back", |scene| aws(scene, &id).path == "Workloads/Dev").await;
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Move {
+                account: id.clone(),
+                to: root,
+            })
+            .unwrap();
+        scene
+            .run_until(10 * MINUTE, "moved back", |scene| {
+                aws(scene, &id).path == "Workloads/Dev"
+            })
+            .await;
         scene.run_until_all_ready(MINUTE).await;
     });
 }
@@ -35,9 +56,23 @@ fn a_moved_account_is_moved_back() {
 fn our_tags_are_repaired_and_foreign_ones_left_alone() {
     in_virtual_time(async {
         let (mut scene, id) = vended(2).await;
-        let foreign = BTreeMap::from([("owner".to_owned(), "thief".to_owned()), ("theirs".to_owned(), "1".to_owned())]);
-        scene.world.organization.mutate(Mutation::Tag { resource: id.clone(), tags: foreign }).unwrap();
-        scene.run_until(60 * MINUTE, "repaired", |scene| aws(scene, &id).tags["owner"] == "birds").await;
+        let foreign = BTreeMap::from([
+            ("owner".to_owned(), "thief".to_owned()),
+            ("theirs".to_owned(), "1".to_owned()),
+        ]);
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Tag {
+                resource: id.clone(),
+                tags: foreign,
+            })
+            .unwrap();
+        scene
+            .run_until(60 * MINUTE, "repaired", |scene| {
+                aws(scene, &id).tags["owner"] == "birds"
+            })
+            .await;
         assert_eq!(aws(&scene, &id).tags["theirs"], "1");
         scene.run_for(5 * MINUTE).await;
         assert!(scene.is_ready("team-web", "egret"));
@@ -48,11 +83,31 @@ fn our_tags_are_repaired_and_foreign_ones_left_alone() {
 fn a_tag_that_is_no_longer_wanted_is_removed() {
     in_virtual_time(async {
         let (mut scene, id) = vended(3).await;
-        scene.patch("team-web", "egret", json!({"spec": {"tags": {"team:oncall": "yes"}}})).await;
-        scene.run_until(5 * MINUTE, "set", |scene| aws(scene, &id).tags.contains_key("team:oncall")).await;
+        scene
+            .patch(
+                "team-web",
+                "egret",
+                json!({"spec": {"tags": {"team:oncall": "yes"}}}),
+            )
+            .await;
+        scene
+            .run_until(5 * MINUTE, "set", |scene| {
+                aws(scene, &id).tags.contains_key("team:oncall")
+            })
+            .await;
         scene.run_until_all_ready(MINUTE).await;
-        scene.patch("team-web", "egret", json!({"spec": {"tags": {"team:oncall": null}}})).await;
-        scene.run_until(5 * MINUTE, "removed", |scene| !aws(scene, &id).tags.contains_key("team:oncall")).await;
+        scene
+            .patch(
+                "team-web",
+                "egret",
+                json!({"spec": {"tags": {"team:oncall": null}}}),
+            )
+            .await;
+        scene
+            .run_until(5 * MINUTE, "removed", |scene| {
+                !aws(scene, &id).tags.contains_key("team:oncall")
+            })
+            .await;
     });
 }
 
@@ -62,7 +117,10 @@ fn a_renamed_unit_stays_bound_by_its_id() {
         let (mut scene, id) = vended(4).await;
         let dev = aws(&scene, &id).parent;
         let baseline = || scene.world.kubernetes.objects(api::GROUP, "baselines").remove(0);
-        assert_eq!(baseline()["status"]["environments"][0]["organizationalUnit"]["id"], dev.as_str());
+        assert_eq!(
+            baseline()["status"]["environments"][0]["organizationalUnit"]["id"],
+            dev.as_str()
+        );
         scene.create("team-web", "bittern", spec("dev")).await;
         scene.run_until_all_ready(10 * MINUTE).await;
         assert_eq!(scene.calls("CreateOrganizationalUnit"), 2);
@@ -73,9 +131,15 @@ fn a_renamed_unit_stays_bound_by_its_id() {
 fn a_suspended_account_is_stalled_never_ready() {
     in_virtual_time(async {
         let (mut scene, id) = vended(5).await;
-        scene.world.organization.mutate(Mutation::Suspend { account: id }).unwrap();
         scene
-            .run_until(10 * MINUTE, "told", |s| s.is("team-web", "egret", "Stalled", "True", "AccountSuspended"))
+            .world
+            .organization
+            .mutate(Mutation::Suspend { account: id })
+            .unwrap();
+        scene
+            .run_until(10 * MINUTE, "told", |s| {
+                s.is("team-web", "egret", "Stalled", "True", "AccountSuspended")
+            })
             .await;
     });
 }
@@ -92,7 +156,9 @@ fn suspend_stops_a_creation_that_was_not_sent() {
         scene.run_for(10 * MINUTE).await;
         assert!(scene.is("team-web", "egret", "Waiting", "True", "Suspended"));
         assert_eq!(scene.calls("CreateAccount"), 0);
-        scene.patch("team-web", "egret", json!({"spec": {"suspend": false}})).await;
+        scene
+            .patch("team-web", "egret", json!({"spec": {"suspend": false}}))
+            .await;
         scene.run_until_all_ready(10 * MINUTE).await;
     });
 }
@@ -101,15 +167,32 @@ fn suspend_stops_a_creation_that_was_not_sent() {
 fn the_outputs_are_kept_as_they_should_be() {
     in_virtual_time(async {
         let (mut scene, id) = vended(7).await;
-        scene.patch("team-web", "egret", json!({"spec": {"outputs": {"configMapName": "egret-out"}}})).await;
+        scene
+            .patch(
+                "team-web",
+                "egret",
+                json!({"spec": {"outputs": {"configMapName": "egret-out"}}}),
+            )
+            .await;
         let map = |scene: &Scene| {
-            scene.world.kubernetes.objects("", "configmaps").into_iter().find(|m| m["metadata"]["name"] == "egret-out")
+            scene
+                .world
+                .kubernetes
+                .objects("", "configmaps")
+                .into_iter()
+                .find(|m| m["metadata"]["name"] == "egret-out")
         };
-        scene.run_until(5 * MINUTE, "written", |scene| map(scene).is_some_and(|m| m["data"]["accountId"] == id.as_str())).await;
+        scene
+            .run_until(5 * MINUTE, "written", |scene| {
+                map(scene).is_some_and(|m| m["data"]["accountId"] == id.as_str())
+            })
+            .await;
         let api: kube::Api<k8s_openapi::api::core::v1::ConfigMap> =
             kube::Api::namespaced(scene.world.client(), "team-web");
         api.delete("egret-out", &Default::default()).await.unwrap();
-        scene.run_until(5 * MINUTE, "written again", |scene| map(scene).is_some()).await;
+        scene
+            .run_until(5 * MINUTE, "written again", |scene| map(scene).is_some())
+            .await;
         scene.run_until_all_ready(MINUTE).await;
         scene.run_for(Duration::from_secs(5)).await;
     });

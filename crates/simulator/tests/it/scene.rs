@@ -13,7 +13,12 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Runs a test in virtual time.
 pub fn in_virtual_time(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test);
 }
 
 pub fn config() -> Config {
@@ -39,20 +44,41 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(seed: u64) -> Self {
-        Self::with(orgsim::Settings { seed, ..orgsim::Settings::default() })
+        Self::with(orgsim::Settings {
+            seed,
+            ..orgsim::Settings::default()
+        })
     }
 
     pub fn with(organization: orgsim::Settings) -> Self {
         let seed = organization.seed;
-        let world = World::new(kubesim::Settings { seed, ..kubesim::Settings::default() }, organization).unwrap();
-        Self { world, processes: vec![], started: seed }
+        let world = World::new(
+            kubesim::Settings {
+                seed,
+                ..kubesim::Settings::default()
+            },
+            organization,
+        )
+        .unwrap();
+        Self {
+            world,
+            processes: vec![],
+            started: seed,
+        }
     }
 
     /// The same organization with a new, empty cluster.
     pub fn new_cluster(&self) -> Self {
-        let settings = kubesim::Settings { seed: self.started + 1000, ..kubesim::Settings::default() };
+        let settings = kubesim::Settings {
+            seed: self.started + 1000,
+            ..kubesim::Settings::default()
+        };
         let world = self.world.with_new_cluster(settings).unwrap();
-        Self { world, processes: vec![], started: self.started + 1000 }
+        Self {
+            world,
+            processes: vec![],
+            started: self.started + 1000,
+        }
     }
 
     pub async fn apply_acme(&self) {
@@ -62,7 +88,8 @@ impl Scene {
 
     /// Namespaces and Baseline of Acme, without its accounts.
     pub async fn apply_acme_platform(&self) {
-        let manifests = simulator::load(&[acme().join("baseline.yaml"), acme().join("namespaces.yaml")]).unwrap();
+        let manifests =
+            simulator::load(&[acme().join("baseline.yaml"), acme().join("namespaces.yaml")]).unwrap();
         simulator::apply(&self.world.client(), &manifests).await.unwrap();
     }
 
@@ -84,7 +111,11 @@ impl Scene {
             };
             operator::run(operator, wait).await.unwrap();
         };
-        self.processes.push(Process { future: Box::pin(future), stop: Some(stop), ended: false });
+        self.processes.push(Process {
+            future: Box::pin(future),
+            stop: Some(stop),
+            ended: false,
+        });
     }
 
     /// kill -9.
@@ -103,10 +134,14 @@ impl Scene {
 
     /// Lets the world go on.
     pub async fn run_for(&mut self, time: Duration) {
-        let running = self.processes.iter_mut().filter(|process| !process.ended).map(|process| async {
-            process.future.as_mut().await;
-            process.ended = true;
-        });
+        let running = self
+            .processes
+            .iter_mut()
+            .filter(|process| !process.ended)
+            .map(|process| async {
+                process.future.as_mut().await;
+                process.ended = true;
+            });
         let all = futures::future::join_all(running);
         tokio::select! {
             biased;
@@ -119,7 +154,11 @@ impl Scene {
     pub async fn run_until(&mut self, limit: Duration, what: &str, holds: impl Fn(&Scene) -> bool) {
         let begin = self.world.clock.elapsed();
         while !holds(self) {
-            assert!(self.world.clock.elapsed() - begin < limit, "not within {limit:?}: {what}\n{:#?}", self.report());
+            assert!(
+                self.world.clock.elapsed() - begin < limit,
+                "not within {limit:?}: {what}\n{:#?}",
+                self.report()
+            );
             self.run_for(Duration::from_secs(1)).await;
         }
     }
@@ -137,14 +176,23 @@ impl Scene {
     }
 
     pub fn calls(&self, operation: &str) -> u64 {
-        self.report().aws.calls.get(operation).copied().unwrap_or_default()
+        self.report()
+            .aws
+            .calls
+            .get(operation)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Calls that change AWS, as they stand in the organization's own record.
     pub fn mutations(&self) -> Vec<String> {
         const READS: [&str; 5] = ["List", "Describe", "Get", "Assume", "Search"];
         let calls = self.world.organization.calls();
-        calls.into_iter().filter(|c| !READS.iter().any(|r| c.operation.starts_with(r))).map(|c| c.operation).collect()
+        calls
+            .into_iter()
+            .filter(|c| !READS.iter().any(|r| c.operation.starts_with(r)))
+            .map(|c| c.operation)
+            .collect()
     }
 
     pub fn account(&self, namespace: &str, name: &str) -> Value {
@@ -160,8 +208,13 @@ impl Scene {
     pub fn condition(&self, namespace: &str, name: &str, type_: &str) -> Option<(String, String)> {
         let object = self.account(namespace, name);
         let conditions = object["status"]["conditions"].as_array()?.clone();
-        let found = conditions.into_iter().find(|condition| condition["type"] == type_)?;
-        Some((found["status"].as_str()?.to_owned(), found["reason"].as_str()?.to_owned()))
+        let found = conditions
+            .into_iter()
+            .find(|condition| condition["type"] == type_)?;
+        Some((
+            found["status"].as_str()?.to_owned(),
+            found["reason"].as_str()?.to_owned(),
+        ))
     }
 
     pub fn is(&self, namespace: &str, name: &str, type_: &str, status: &str, reason: &str) -> bool {
@@ -188,17 +241,23 @@ impl Scene {
             "metadata": {"name": name, "namespace": namespace}, "spec": spec,
         });
         let api: Api<AwsAccount> = Api::namespaced(self.world.client(), namespace);
-        api.create(&Default::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        api.create(&Default::default(), &serde_json::from_value(object).unwrap())
+            .await
+            .unwrap();
     }
 
     pub async fn patch(&self, namespace: &str, name: &str, patch: Value) {
         let api: Api<AwsAccount> = Api::namespaced(self.world.client(), namespace);
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     pub async fn patch_baseline(&self, patch: Value) {
         let api: Api<Baseline> = Api::all(self.world.client());
-        api.patch("standard", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        api.patch("standard", &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     pub async fn delete(&self, namespace: &str, name: &str) {
@@ -210,8 +269,19 @@ impl Scene {
     pub fn accounts_by_claim(&self) -> BTreeMap<String, Vec<String>> {
         let management = self.world.organization.management_account_id().to_owned();
         let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for account in self.world.organization.state().accounts.into_iter().filter(|a| a.id != management) {
-            let claim = account.tags.get("bulkhead.dev/claim").cloned().unwrap_or_else(|| "none".into());
+        for account in self
+            .world
+            .organization
+            .state()
+            .accounts
+            .into_iter()
+            .filter(|a| a.id != management)
+        {
+            let claim = account
+                .tags
+                .get("bulkhead.dev/claim")
+                .cloned()
+                .unwrap_or_else(|| "none".into());
             claims.entry(claim).or_default().push(account.id);
         }
         claims

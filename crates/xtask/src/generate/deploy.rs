@@ -11,7 +11,10 @@ const NAMESPACE: &str = "bulkhead-system";
 
 #[expect(clippy::unnecessary_wraps, reason = "a producer may fail")]
 pub(super) fn produce(_: &Workspace) -> Result<Generated, Error> {
-    let mut generated = Generated { whole_directories: vec!["deploy".into()], ..Generated::default() };
+    let mut generated = Generated {
+        whole_directories: vec!["deploy".into()],
+        ..Generated::default()
+    };
     generated.files.insert("deploy/rbac.yaml".into(), rbac());
     Ok(generated)
 }
@@ -21,10 +24,20 @@ fn rbac() -> String {
     let mut text = format!(
         "# {HEADER}\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: bulkhead, namespace: {NAMESPACE}}}\n"
     );
-    for (kind, binding, own) in [("ClusterRole", "ClusterRoleBinding", false), ("Role", "RoleBinding", true)] {
-        let namespace = if own { format!(", namespace: {NAMESPACE}") } else { String::new() };
+    for (kind, binding, own) in [
+        ("ClusterRole", "ClusterRoleBinding", false),
+        ("Role", "RoleBinding", true),
+    ] {
+        let namespace = if own {
+            format!(", namespace: {NAMESPACE}")
+        } else {
+            String::new()
+        };
         let head = "---\napiVersion: rbac.authorization.k8s.io/v1";
-        let _ = write!(text, "{head}\nkind: {kind}\nmetadata: {{name: bulkhead{namespace}}}\nrules:\n");
+        let _ = write!(
+            text,
+            "{head}\nkind: {kind}\nmetadata: {{name: bulkhead{namespace}}}\nrules:\n"
+        );
         for rule in RULES.iter().filter(|rule| rule.own_namespace == own) {
             text.push_str(&rendered(rule));
         }

@@ -324,7 +324,9 @@ impl World {
 }
 
 pub(crate) fn widget(name: &str, spec: Value) -> Value {
-    json!({"apiVersion": "suite.example/v1", "kind": "Widget", "metadata": {"name": name}, "spec": spec})
+    let mut object = json!({"apiVersion": "suite.example/v1", "kind": "Widget", "metadata": {"name": name}});
+    object["spec"] = spec;
+    object
 }
 
 pub(crate) fn version(object: &Value) -> u64 {

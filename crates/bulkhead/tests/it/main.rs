@@ -1,0 +1,25 @@
+//! The operator as people run it: its process, a real kube-apiserver, kubectl, and AWS over TCP.
+//!
+//! Every scenario has its own control plane and its own simulated organization, because the operator watches the whole
+//! cluster and governs the whole organization. The operator always runs as a user that may do exactly what
+//! `operator::rbac::RULES` says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests too"
+)]
+
+mod acme;
+mod aws;
+mod bad_input;
+mod cluster;
+mod command_line;
+mod crashes;
+mod honesty;
+mod leaders;
+mod manifests;
+mod process;
+mod rights;
+mod two_clusters;
+mod wait;
