@@ -482,14 +482,58 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_forgotten_only_after_several_misses() {
+    fn an_account_is_forgotten_only_after_several_misses_over_a_while() {
+        let mut org = ObservedOrg::default();
+        look(&mut org, 0, vec![account("r-a1b2")]);
+        for seconds in [1, 2, 3, 4, 60] {
+            look(&mut org, seconds, vec![]);
+            assert_eq!(org.accounts.len(), 1, "looks that follow each other closely share one lag");
+        }
+        look(&mut org, 61, vec![]);
+        assert!(org.accounts.is_empty());
+    }
+
+    #[test]
+    fn an_account_that_is_seen_again_is_not_nearly_forgotten() {
         let mut org = ObservedOrg::default();
         look(&mut org, 0, vec![account("r-a1b2")]);
         look(&mut org, 1, vec![]);
-        look(&mut org, 2, vec![]);
+        look(&mut org, 90, vec![]);
+        look(&mut org, 91, vec![account("r-a1b2")]);
+        look(&mut org, 92, vec![]);
+        look(&mut org, 160, vec![]);
         assert_eq!(org.accounts.len(), 1);
-        look(&mut org, 3, vec![]);
-        assert!(org.accounts.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_left_the_list_is_not_in_progress_any_more() {
+        let mut org = ObservedOrg::default();
+        let id = CreateRequestId::parse("car-12345678").unwrap();
+        let record = CreationRecord { id, account_name: "a".into(), state: CreationState::InProgress };
+        let list = |in_progress| Observation::Creations { began: at(0), in_progress, described: vec![] };
+        org.observe(list(vec![record]), at(0));
+        assert_eq!(org.in_progress().count(), 1);
+        org.observe(list(vec![]), at(1));
+        assert_eq!(org.in_progress().count(), 0);
+    }
+
+    #[test]
+    fn the_newest_look_counts_in_whatever_order_they_end() {
+        let mut org = ObservedOrg::default();
+        let numbered = |look, seconds| Observation::Look { look, began: at(seconds), accounts: vec![], in_progress: vec![] };
+        org.observe(numbered(2, 20), at(30));
+        org.observe(numbered(1, 10), at(40));
+        assert_eq!(org.look, Some((2, at(20))));
+    }
+
+    #[test]
+    fn a_request_that_ended_in_the_answer_to_the_call_is_settled() {
+        let mut org = ObservedOrg::default();
+        let id = CreateRequestId::parse("car-12345678").unwrap();
+        let state = CreationState::Failed("INVALID_EMAIL".into());
+        let record = CreationRecord { id: id.clone(), account_name: "a".into(), state };
+        org.effect(Effect::CreationAccepted(record), at(5));
+        assert_eq!(org.settled[&id], at(5));
     }
 
     #[test]

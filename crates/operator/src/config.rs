@@ -214,8 +214,17 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         // Without the excerpt of the file: the message is one line of a log.
         let options = serde_saphyr::options! { with_snippet: false };
-        let config: Self = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| ConfigError::Malformed(error.to_string()))?;
+        let mut key = String::new();
+        let config: Self = serde_saphyr::with_deserializer_from_str_with_options(text, options, |file| {
+            serde_path_to_error::deserialize(file).map_err(|error| {
+                key = error.path().to_string();
+                error.into_inner()
+            })
+        })
+        .map_err(|error| match key.as_str() {
+            "" | "." => ConfigError::Malformed(error.to_string()),
+            key => ConfigError::Malformed(format!("{key}: {error}")),
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -244,7 +253,7 @@ impl Config {
             ("leaderElection.retryPeriod", self.leader_election.retry_period),
         ] {
             if value < SignedDuration::from_secs(1) {
-                return invalid(key, value.to_string(), "must be at least 1s");
+                return invalid(key, format!("{value:#}"), "must be at least 1s");
             }
         }
         let lease = &self.leader_election;
@@ -252,7 +261,7 @@ impl Config {
             let rule = "must be at least 5s less than leaderElection.leaseDuration";
             return invalid(
                 "leaderElection.renewDeadline",
-                lease.renew_deadline.to_string(),
+                format!("{:#}", lease.renew_deadline),
                 rule,
             );
         }
@@ -260,7 +269,7 @@ impl Config {
             let rule = "must be at least leaderElection.retryPeriod and 5s: a mutation needs 4s of its term";
             return invalid(
                 "leaderElection.renewDeadline",
-                lease.renew_deadline.to_string(),
+                format!("{:#}", lease.renew_deadline),
                 rule,
             );
         }
@@ -343,15 +352,15 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, words) in [
             ("installation: acme\nawz: {}", "awz"),
-            ("installation: acme\naws: {share: 1}", "share"),
+            ("installation: acme\naws: {share: 1}", "aws.share"),
             ("installation: Acme", "installation"),
             ("installation: acme\naws: {awsShare: 2}", "aws.awsShare is 2"),
             ("installation: acme\naws: {rates: fast}", "rates"),
             (
                 "installation: acme\nleaderElection: {renewDeadline: 18s}",
-                "leaderElection.renewDeadline",
+                "leaderElection.renewDeadline is 18s",
             ),
-            ("installation: acme\ncreation: {grace: soon}", "grace"),
+            ("installation: acme\ncreation: {grace: soon}", "creation.grace"),
             ("mode: Enforce", "installation"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

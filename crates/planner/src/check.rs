@@ -2,7 +2,7 @@
 
 use crate::Input;
 use model::{
-    AccountId, AccountKey, Action, Attempt, CreationState, Finding, JournalEntry, MarkVerdict, Mode, Plan, Step, Token,
+    AccountId, AccountKey, Action, Attempt, Claim, CreationState, Finding, JournalEntry, MarkVerdict, Mode, Plan, Step, Token,
     tag_keys,
 };
 use std::collections::BTreeSet;
@@ -56,10 +56,11 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
             let bound = entry.is_some_and(|entry| entry.account_id.is_some());
             let under_way = entry.is_some_and(|entry| call_under_way(input, entry));
             let claim = step.key.as_ref().and_then(|key| input.desired.leaving.get(key));
-            let visible = claim.is_some_and(|claim| {
+            let visible = |claim: &Claim| {
                 input.observed.accounts.keys().any(|account| claimed(input, account, claim.as_str()))
-            });
-            must(bound || visible || !under_way, "the finalizer stays while a creation is under way");
+            };
+            let settled = bound || !under_way || claim.is_some_and(visible);
+            must(settled, "the finalizer stays while a creation is under way");
         }
         Action::CreateAccount { token, email, account_name, role_name, tags } => {
             let looked = match input.attempts.get(token) {

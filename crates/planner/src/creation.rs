@@ -239,7 +239,8 @@ fn send(
     }
     let Limits { creation_grace, creations_in_flight, .. } = *planning.input.limits;
     let age = planning.input.now.duration_since(creation.started_at);
-    if looked && planning.sending < creations_in_flight && age > creation_grace / 2 {
+    let stray_name = planning.index.stray_names.contains(creation.account_name.as_str());
+    if looked && !stray_name && planning.sending < creations_in_flight && age > creation_grace / 2 {
         // The grace after an unknown outcome counts from the intent: one that waited long for a free place is made anew.
         return begin_next(planning, desired, entry);
     }
@@ -251,7 +252,7 @@ fn send(
         }
         return pending(Reason::LookingFirst, "looking whether the account exists before asking for it");
     }
-    if planning.index.stray_names.contains(creation.account_name.as_str()) {
+    if stray_name {
         look_every_poll(planning);
         return stray(creation);
     }

@@ -50,7 +50,7 @@ impl<'a> Index<'a> {
 
     fn requests(&mut self, input: &Input<'a>) {
         let mut known: BTreeSet<&CreateRequestId> = BTreeSet::new();
-        let mut unsettled: BTreeMap<&Token, &Creation> = BTreeMap::new();
+        let mut sent: BTreeMap<&Token, &Creation> = BTreeMap::new();
         for (key, entry) in input.journal {
             if let Some(id) = &entry.account_id {
                 self.holders.entry(id).or_default().push(key);
@@ -58,11 +58,11 @@ impl<'a> Index<'a> {
             let Some(creation) = &entry.creation else { continue };
             let request = creation::request_of(input, creation);
             known.extend(request);
+            sent.insert(&creation.token, creation);
             // An account that was found ends the question, whatever became of the request.
             if entry.account_id.is_some() {
                 continue;
             }
-            unsettled.insert(&creation.token, creation);
             let Some(request) = request else { continue };
             let open = match input.observed.creations.get(request).map(|record| &record.state) {
                 None | Some(CreationState::InProgress) => true,
@@ -84,7 +84,7 @@ impl<'a> Index<'a> {
                 Attempt::Sending => 1,
                 // Once AWS had the time to show it, it is in the listing or nowhere.
                 Attempt::Unknown => {
-                    usize::from(unsettled.get(token).is_none_or(|creation| !creation::grace(input, creation).over))
+                    usize::from(sent.get(token).is_some_and(|creation| !creation::grace(input, creation).over))
                 }
                 Attempt::Fresh { .. } | Attempt::Refused => 0,
             };

@@ -84,9 +84,16 @@ impl Cluster {
                 .map(|crd| serde_json::to_value(crd).unwrap())
                 .collect(),
         );
-        self.kubectl_with(&["apply", "--server-side", "-f", "-"], &crds).ok();
-        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])
+        self.kubectl_with(&["apply", "--server-side", "-f", "-"], &crds)
             .ok();
+        self.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=30s",
+        ])
+        .ok();
         self.kubectl_with(&["apply", "-f", "-"], &rights()).ok();
         // Established is said a moment before the paths are served (404, then 429 "storage is (re)initializing").
         for path in [ACCOUNTS, BASELINES, ORGANIZATIONS] {
@@ -120,7 +127,10 @@ impl Cluster {
     }
 
     fn run(&self, kubeconfig: &Path, arguments: &[&str], object: Option<&Value>) -> Answer {
-        let kubectl = self.plane.kubectl().expect("kubectl is beside the other binaries");
+        let kubectl = self
+            .plane
+            .kubectl()
+            .expect("kubectl is beside the other binaries");
         let mut child = Command::new(kubectl)
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
@@ -146,7 +156,8 @@ impl Cluster {
 
     /// `kubectl apply` of several objects at once.
     pub(crate) fn apply(&self, objects: &[Value]) -> String {
-        self.kubectl_with(&["apply", "-f", "-"], &list(objects.to_vec())).ok()
+        self.kubectl_with(&["apply", "-f", "-"], &list(objects.to_vec()))
+            .ok()
     }
 
     /// All objects the examples of Acme consist of.
@@ -156,7 +167,14 @@ impl Cluster {
 
     /// `kubectl wait` until every AwsAccount is Ready.
     pub(crate) fn wait_until_all_are_ready(&self) {
-        let ready = ["wait", "--for=condition=Ready", "awsaccount", "--all", "-A", "--timeout=120s"];
+        let ready = [
+            "wait",
+            "--for=condition=Ready",
+            "awsaccount",
+            "--all",
+            "-A",
+            "--timeout=120s",
+        ];
         let answer = self.kubectl(&ready);
         assert_eq!(answer.status, Some(0), "{}\n{}", answer.stderr, self.standing());
     }
@@ -167,7 +185,13 @@ impl Cluster {
         for object in self.objects(ACCOUNTS) {
             let object = Object(object);
             let ready = object.condition("Ready").unwrap_or_default();
-            let _ = writeln!(text, "{}: {} {}", object.name(), ready["reason"], ready["message"]);
+            let _ = writeln!(
+                text,
+                "{}: {} {}",
+                object.name(),
+                ready["reason"],
+                ready["message"]
+            );
         }
         text
     }
@@ -193,7 +217,10 @@ impl Cluster {
 
     pub(crate) fn account(&self, namespace: &str, name: &str) -> Object {
         let path = format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts/{name}");
-        Object(self.get(&path).unwrap_or_else(|| panic!("no AwsAccount {namespace}/{name}")))
+        Object(
+            self.get(&path)
+                .unwrap_or_else(|| panic!("no AwsAccount {namespace}/{name}")),
+        )
     }
 
     pub(crate) fn accounts(&self) -> Vec<Object> {
@@ -271,7 +298,10 @@ impl Object {
 
     /// The text at a JSON pointer; empty when there is none.
     pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.0
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     pub(crate) fn conditions(&self) -> &[Value] {
@@ -308,7 +338,9 @@ pub(crate) fn list(items: Vec<Value>) -> Value {
 /// The rules the operator publishes, word for word, bound to its user.
 fn rights() -> Value {
     let rules = |own: bool| -> Vec<Value> {
-        let rules = operator::rbac::RULES.iter().filter(|rule| rule.own_namespace == own);
+        let rules = operator::rbac::RULES
+            .iter()
+            .filter(|rule| rule.own_namespace == own);
         rules
             .map(|rule| json!({"apiGroups": [rule.group], "resources": [rule.resource], "verbs": rule.verbs}))
             .collect()

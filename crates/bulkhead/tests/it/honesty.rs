@@ -102,7 +102,11 @@ pub(crate) fn obeys_the_rules_of_health(object: &Object) {
             say("a condition of another generation")
         );
     }
-    let is = |type_: &str| object.condition(type_).map(|condition| condition["status"] == "True");
+    let is = |type_: &str| {
+        object
+            .condition(type_)
+            .map(|condition| condition["status"] == "True")
+    };
     for type_ in ["Reconciling", "Stalled", "Waiting"] {
         assert!(
             is(type_) != Some(false),

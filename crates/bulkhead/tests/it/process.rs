@@ -61,7 +61,11 @@ impl Operator {
         let mut command = Command::new("sh");
         // The shell tells its process id, which stays the operator's.
         command
-            .args(["-c", "echo $$; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulkhead")])
+            .args([
+                "-c",
+                "echo $$; exec \"$0\" \"$@\"",
+                env!("CARGO_BIN_EXE_bulkhead"),
+            ])
             .args(["controller", "--metrics-addr=127.0.0.1:0", "--config"])
             .arg(config)
             .arg("--kubeconfig")
@@ -80,7 +84,10 @@ impl Operator {
         children.spawn(name, &mut command).unwrap();
         let (pid, address) = eventually("the operator listens", 30, || {
             if let Some((_, status)) = children.ended().unwrap() {
-                panic!("the operator ended with {status}:\n{}", children.log_tail(name, 20));
+                panic!(
+                    "the operator ended with {status}:\n{}",
+                    children.log_tail(name, 20)
+                );
             }
             let log = children.log_tail(name, 10_000);
             let pid = log.lines().next().and_then(|line| line.parse().ok());
@@ -163,7 +170,9 @@ impl Operator {
         let name = self.name.clone();
         let status = eventually(&format!("{name} ends"), 10, || {
             let ended = self.children.ended().unwrap();
-            ended.map(|(_, status)| status).ok_or_else(|| "it runs".to_owned())
+            ended
+                .map(|(_, status)| status)
+                .ok_or_else(|| "it runs".to_owned())
         });
         assert!(status.success(), "{name} ended with {status}");
         let log = self.log();

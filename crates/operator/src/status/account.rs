@@ -75,13 +75,13 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         let known = view.account.as_ref();
         let vended = known.map_or_else(String::new, |facts| format!("account {} exists", facts.id));
         let placed = known.map_or_else(String::new, |facts| format!("the account is in {}", facts.path));
-        stage(
-            &mut conditions,
-            VENDED,
-            &view.vended,
-            Reason::AccountCreated,
-            &vended,
-        );
+        // An object that never asked AWS for an account has found one that was there.
+        let origin = if prior.creation.is_some() {
+            Reason::AccountCreated
+        } else {
+            Reason::AccountReattached
+        };
+        stage(&mut conditions, VENDED, &view.vended, origin, &vended);
         stage(
             &mut conditions,
             PLACED,
