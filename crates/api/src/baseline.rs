@@ -211,7 +211,7 @@ pub struct BaselineStatus {
     /// How many accounts use this Baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsStatus>,
-    /// Accepted: the spec is in force. Ready: so are all its accounts.
+    /// Accepted and Ready: the spec is in force. How many of its accounts are Ready stands in `accounts`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -57,6 +57,9 @@ pub struct OrganizationStatus {
     /// name of an installation, `:`, UID of its cluster's namespace kube-system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
+    /// The mark of this installation, once it has settled: its operators need not wait again after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_mark: Option<String>,
     /// Ready: the organization was read, and this installation governs it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]

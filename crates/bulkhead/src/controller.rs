@@ -37,14 +37,24 @@ enum Error {
     Operator(operator::Error),
 }
 
-/// The wall clock.
+/// The wall clock at the start, and monotonic time from there: a clock that is set back or forth while the operator runs
+/// must not stop its timers or make an old read of the installation mark look fresh.
 #[derive(Clone, Copy, Debug)]
-struct WallClock;
+struct WallClock {
+    start: Timestamp,
+    origin: tokio::time::Instant,
+}
+
+impl WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the operator's time is the real one")]
+    fn new() -> Self {
+        Self { start: Timestamp::now(), origin: tokio::time::Instant::now() }
+    }
+}
 
 impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the operator's time is the real one")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.start.checked_add(self.origin.elapsed()).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -100,7 +110,7 @@ async fn run(args: ControllerArgs) -> Result<(), Error> {
         take_over: args.take_over,
         namespace,
         host: std::env::var("HOSTNAME").unwrap_or_else(|_| "bulkhead".to_owned()),
-        clock: WallClock,
+        clock: WallClock::new(),
         seed,
         health,
         metrics,

@@ -40,6 +40,8 @@ pub fn disposition(action: Option<&Action>, class: &ErrorClass) -> Disposition {
         ErrorClass::AccessDenied if verify => Retry(Reason::AccessPending),
         ErrorClass::AccessDenied => Stalled(Reason::AccessDenied),
         ErrorClass::OrganizationsNotInUse => Stalled(Reason::OrganizationsNotInUse),
+        // The account is where it should go (AWS Organizations API, MoveAccount).
+        ErrorClass::DuplicateAccount if matches!(action, Some(Action::MoveAccount { .. })) => AlreadyDone,
         ErrorClass::AccountNotFound
         | ErrorClass::CreateAccountStatusNotFound
         | ErrorClass::TargetNotFound
@@ -59,10 +61,7 @@ pub fn disposition(action: Option<&Action>, class: &ErrorClass) -> Disposition {
             "MAX_TAG_LIMIT_EXCEEDED" => Stalled(Reason::TagLimitExceeded),
             _ => Stalled(Reason::ConstraintViolation),
         },
-        ErrorClass::InvalidInput(reason) => match (action, reason.as_str()) {
-            (Some(Action::UntagAccount { .. }), "TARGET_NOT_SUPPORTED") => AlreadyDone,
-            _ => Stalled(Reason::InvalidInput),
-        },
+        ErrorClass::InvalidInput(_) => Stalled(Reason::InvalidInput),
     }
 }
 

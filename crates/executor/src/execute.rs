@@ -92,6 +92,7 @@ pub(crate) const fn family(action: &Action) -> Option<Family> {
         Action::Hold
         | Action::Release
         | Action::Intend(_)
+        | Action::Withdraw { .. }
         | Action::RecordRequest { .. }
         | Action::ApplyOutputs { .. } => None,
     }
@@ -166,9 +167,20 @@ where
             })
         });
     result.or_else(|error| match disposition(Some(action), &error.class) {
-        Disposition::AlreadyDone => Ok(None),
+        Disposition::AlreadyDone => Ok(achieved(action)),
         disposition => Err(StepFailure::Aws { error, disposition }),
     })
+}
+
+/// What is so although the call failed: AWS says that it already was.
+fn achieved(action: &Action) -> Option<Effect> {
+    match action {
+        Action::MoveAccount { account, to, .. } => Some(Effect::AccountMoved {
+            account: account.clone(),
+            to: to.clone(),
+        }),
+        _ => None,
+    }
 }
 
 async fn call<A: Organizations, J, C>(
@@ -230,6 +242,7 @@ async fn call<A: Organizations, J, C>(
         Action::Hold
         | Action::Release
         | Action::Intend(_)
+        | Action::Withdraw { .. }
         | Action::RecordRequest { .. }
         | Action::VerifyAccess { .. }
         | Action::ApplyOutputs { .. } => Ok(None),
@@ -270,6 +283,7 @@ where
         Action::Hold => context.journal.hold(key).await?,
         Action::Release => context.journal.release(key).await?,
         Action::Intend(creation) => context.journal.intend(key, creation).await?,
+        Action::Withdraw { token } => context.journal.withdraw(key, token).await?,
         Action::RecordRequest { token, request_id } => {
             context.journal.record_request(key, token, request_id).await?;
         }

@@ -162,6 +162,8 @@ pub trait Journal {
         token: &Token,
         request_id: &CreateRequestId,
     ) -> Result<(), JournalError>;
+    /// Takes back an intent with this token that was never sent: a successor need not find out what became of it.
+    async fn withdraw(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError>;
     /// Asks the API server itself, not a cache, whether the intent with this token still stands and the object is wanted.
     /// Called right before CreateAccount.
     async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError>;

@@ -21,6 +21,10 @@ pub struct Mark {
     pub last_read: Option<(Option<String>, Timestamp)>,
     /// When this process wrote the mark, and how many reads begun a period apart have confirmed it since.
     pub written: Option<(Timestamp, u8)>,
+    /// The mark is known to have settled once, in this term or, by the Organization's status, in an earlier one. Without
+    /// that, a mark that is found has to settle as if it had just been written: an earlier term may have ended right
+    /// after writing it, and another cluster's licence may still run.
+    pub settled: bool,
 }
 
 /// May this cluster change the organization?
@@ -43,22 +47,29 @@ pub enum MarkVerdict {
 
 impl Mark {
     /// Nothing known yet.
-    pub fn new(own: String, take_over: Option<String>, reread: SignedDuration) -> Self {
-        Self { own, take_over, reread, last_read: None, written: None }
+    pub fn new(own: String, take_over: Option<String>, reread: SignedDuration, settled: bool) -> Self {
+        Self { own, take_over, reread, last_read: None, written: None, settled }
     }
 
     /// A read of the root's tags that began at `began` found `value`.
     pub fn on_read(&mut self, value: Option<String>, began: Timestamp) {
         if value.as_deref() == Some(self.own.as_str()) {
+            if self.written.is_none() && !self.settled {
+                self.written = Some((began, 0));
+            }
             if let Some((written, confirmed)) = &mut self.written
                 && began.duration_since(*written) >= self.reread * i32::from(*confirmed + 1)
             {
                 *confirmed = (*confirmed + 1).min(2);
+                self.settled |= *confirmed == 2;
             }
-        } else if self.last_read.as_ref().is_some_and(|(last, _)| last.as_deref() == Some(self.own.as_str())) {
-            // Lost after it had been ours: the right to take over was for one use, a person must name it again.
-            self.written = None;
-            self.take_over = None;
+        } else {
+            if self.last_read.as_ref().is_some_and(|(last, _)| last.as_deref() == Some(self.own.as_str())) {
+                // Lost after it had been ours: the right to take over was for one use, a person must name it again.
+                self.written = None;
+                self.take_over = None;
+            }
+            self.settled = false;
         }
         self.last_read = Some((value, began));
     }
@@ -71,7 +82,8 @@ impl Mark {
     /// The verdict at `now`.
     pub fn verdict(&self, now: Timestamp) -> MarkVerdict {
         let Some((value, began)) = &self.last_read else { return MarkVerdict::Unknown };
-        let wrote_after_read = self.written.is_some_and(|(written, _)| written >= *began);
+        let wrote_after_read =
+            self.written.is_some_and(|(written, confirmed)| written >= *began && confirmed == 0 && !self.settled);
         match value.as_deref() {
             _ if wrote_after_read => MarkVerdict::Settling,
             Some(value) if value == self.own => match self.written {
@@ -112,7 +124,7 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + seconds).unwrap()
     }
     fn mark(take_over: Option<&str>) -> Mark {
-        Mark::new("acme:uid-1".into(), take_over.map(str::to_owned), SignedDuration::from_secs(30))
+        Mark::new("acme:uid-1".into(), take_over.map(str::to_owned), SignedDuration::from_secs(30), false)
     }
 
     #[test]
@@ -135,10 +147,22 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_on_the_same_cluster_needs_no_settling() {
+    fn a_restart_after_the_mark_had_settled_needs_no_settling() {
         let mut m = mark(None);
+        m.settled = true;
         m.on_read(Some("acme:uid-1".into()), at(0));
         assert_eq!(m.verdict(at(0)), MarkVerdict::Ours);
+    }
+
+    #[test]
+    fn a_crash_while_settling_does_not_shorten_it() {
+        let mut m = mark(None);
+        m.on_read(Some("acme:uid-1".into()), at(0));
+        assert_eq!(m.verdict(at(0)), MarkVerdict::Settling, "the term before may have written it a moment ago");
+        m.on_read(Some("acme:uid-1".into()), at(30));
+        m.on_read(Some("acme:uid-1".into()), at(60));
+        assert_eq!(m.verdict(at(60)), MarkVerdict::Ours);
+        assert!(m.settled);
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub enum Action {
     Release,
     /// Store a creation intent, before anything is sent.
     Intend(Creation),
+    /// Take back an intent that was never sent, because the operator stops.
+    Withdraw {
+        /// The intent.
+        token: Token,
+    },
     /// Store AWS's answer to the intent with this token.
     RecordRequest {
         /// The intent.
@@ -128,6 +133,7 @@ impl Action {
             Self::Hold => "Hold",
             Self::Release => "Release",
             Self::Intend(_) => "Intend",
+            Self::Withdraw { .. } => "Withdraw",
             Self::RecordRequest { .. } => "RecordRequest",
             Self::WriteMark { .. } => "WriteMark",
             Self::CreateAccount { .. } => "CreateAccount",
@@ -152,6 +158,7 @@ impl Action {
             Self::Hold
             | Self::Release
             | Self::Intend(_)
+            | Self::Withdraw { .. }
             | Self::RecordRequest { .. }
             | Self::VerifyAccess { .. }
             | Self::ApplyOutputs { .. } => false,

@@ -30,12 +30,18 @@ pub(crate) struct KubeJournal {
 pub(crate) fn sort(error: kube::Error) -> JournalError {
     match error {
         kube::Error::Api(status) if status.is_conflict() => JournalError::Conflict,
-        kube::Error::Api(status) if status.is_not_found() => JournalError::Gone,
+        kube::Error::Api(status) if status.is_not_found() || terminating(&status) => JournalError::Gone,
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
             JournalError::Refused(status.message)
         }
         other => JournalError::Unavailable(other.to_string()),
     }
+}
+
+/// A namespace on its way out takes no new objects; what was to be written goes with it.
+fn terminating(status: &kube::core::Status) -> bool {
+    let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
+    causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// Runs one call in its time.
@@ -98,7 +104,11 @@ impl KubeJournal {
                 }
                 Ok(())
             }
-            Err(JournalError::Gone) => Ok(()),
+            Err(JournalError::Gone) => {
+                self.stores
+                    .write(|stores| stores.accounts.forget(&store_key(key)));
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -176,6 +186,25 @@ impl Journal for KubeJournal {
         .await
     }
 
+    async fn withdraw(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        let stored = object.status.as_ref().and_then(|status| status.creation.as_ref());
+        if stored.is_none_or(|creation| creation.token != token.as_str() || creation.request_id.is_some()) {
+            return Err(JournalError::Conflict);
+        }
+        // An apply without the field gives it up, and nobody else owns it.
+        let patch = json!({
+            "apiVersion": AwsAccount::api_version(&()), "kind": AwsAccount::kind(&()),
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": object.resource_version()},
+            "status": {},
+        });
+        let params = PatchParams::apply(JOURNAL_MANAGER).force();
+        let api = self.api(key);
+        let object = timed(api.patch_status(&key.name, &params, &Patch::Apply(&patch))).await?;
+        self.keep(object);
+        Ok(())
+    }
+
     async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
         let api = self.api(key);
         let object = timed(api.get(&key.name)).await?;
@@ -223,7 +252,7 @@ impl Journal for KubeJournal {
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let map = timed(api.patch(config_map, &params, &Patch::Apply(&map))).await?;
-        self.stores.write(|stores| stores.config_maps.overlay(map));
+        self.stores.write(|stores| stores.config_maps.overlay_new(map));
         Ok(())
     }
 }

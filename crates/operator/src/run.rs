@@ -105,7 +105,13 @@ where
             &mut random,
         );
         let mut watches = std::pin::pin!(watches);
-        let mut election = std::pin::pin!(elector.run());
+        // A replica that cannot list what it works on must not hold the lease.
+        let mut election = std::pin::pin!(async {
+            while !stores.read(crate::store::Stores::awaited).is_empty() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            elector.run().await;
+        });
         let mut lead = std::pin::pin!(lead);
         let mut stop = std::pin::pin!(stop);
         let ended = tokio::select! {

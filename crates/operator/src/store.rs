@@ -2,7 +2,7 @@
 
 use api::{AwsAccount, Baseline, Organization};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::{Resource, ResourceExt, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use kube::{Resource, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use tokio::sync::Notify;
 
@@ -110,11 +110,49 @@ impl<K: Clone> Cache<K> {
 }
 
 impl<K: Resource + Clone> Cache<K> {
-    /// Lays the answer to one of our own writes over what the watch has brought so far.
+    /// Lays the answer to one of our own writes over what the watch has brought so far. An object that the watch has
+    /// reported as deleted, or replaced by another of its name, is not brought back by a late answer.
     pub(crate) fn overlay(&mut self, object: K) {
-        let key = key_of(&object);
-        let rv = object.resource_version();
-        self.put(key, rv.as_deref(), Stored::Good(Arc::new(object)));
+        let known = match self.get(&key_of(&object)) {
+            Some(Stored::Good(known)) => known.meta().uid == object.meta().uid,
+            Some(Stored::Poison(_)) => true,
+            None => false,
+        };
+        if known {
+            self.overlay_new(object);
+        }
+    }
+
+    /// The same for an object that we have just made, of which the watch cannot know yet.
+    pub(crate) fn overlay_new(&mut self, object: K) {
+        let (key, rv, stored) = plain(object);
+        if let Some(listing) = &mut self.listing {
+            // A list in progress may have passed this object before our write: the list must not take it back.
+            let version = version(rv.as_deref());
+            if listing.get(&key).is_none_or(|known| known.version <= version) {
+                listing.insert(
+                    key.clone(),
+                    Entry {
+                        version,
+                        stored: stored.clone(),
+                    },
+                );
+            }
+        }
+        self.put(key, rv.as_deref(), stored);
+    }
+
+    /// The API server says that there is no such object.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        self.entries.remove(key);
+    }
+}
+
+/// What nobody here reads, and what makes up much of an object's size.
+fn slim<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+    if let Some(annotations) = &mut object.meta_mut().annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }
 
@@ -185,7 +223,8 @@ pub(crate) fn guarded<K: Resource>(guard: DeserializeGuard<K>) -> (Key, Option<S
 }
 
 /// An object from a watch, in the shape the cache takes.
-pub(crate) fn plain<K: Resource>(object: K) -> (Key, Option<String>, Stored<K>) {
+pub(crate) fn plain<K: Resource>(mut object: K) -> (Key, Option<String>, Stored<K>) {
+    slim(&mut object);
     (
         key_of(&object),
         object.meta().resource_version.clone(),
@@ -196,6 +235,7 @@ pub(crate) fn plain<K: Resource>(object: K) -> (Key, Option<String>, Stored<K>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::ResourceExt;
 
     fn map(name: &str, rv: &str) -> ConfigMap {
         let mut map = ConfigMap::default();
@@ -223,6 +263,26 @@ mod tests {
         assert_eq!(rv(&cache, "a").as_deref(), Some("10"));
         cache.event(Event::Delete(plain(map("a", "11"))));
         assert_eq!(rv(&cache, "a"), None);
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_was_deleted() {
+        let mut cache = Cache::default();
+        cache.event(Event::Apply(plain(map("a", "5"))));
+        cache.event(Event::Delete(plain(map("a", "10"))));
+        cache.overlay(map("a", "9"));
+        assert_eq!(rv(&cache, "a"), None);
+    }
+
+    #[test]
+    fn a_list_in_progress_does_not_take_back_our_own_write() {
+        let mut cache = Cache::default();
+        cache.event(Event::Apply(plain(map("a", "5"))));
+        cache.event(Event::Init);
+        cache.event(Event::InitApply(plain(map("a", "5"))));
+        cache.overlay(map("a", "9"));
+        cache.event(Event::InitDone);
+        assert_eq!(rv(&cache, "a").as_deref(), Some("9"));
     }
 
     #[test]

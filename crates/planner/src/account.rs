@@ -48,8 +48,6 @@ fn stages<'a>(
     entry: &JournalEntry,
     view: &mut AccountView,
 ) -> Stage {
-    // The unit is made while AWS is at the account.
-    let unit = placement::unit(planning, desired);
     let account = match identify(planning, desired, entry) {
         Identity::Ours(id) => planning.input.observed.accounts.get(&id),
         Identity::Ask(id) => {
@@ -64,8 +62,16 @@ fn stages<'a>(
         }
         Identity::None => None,
     };
+    // The unit is made while AWS is at the account.
+    let unit = placement::unit(planning, desired);
     let Some(account) = account else {
-        view.vended = creation::create(planning, desired, entry);
+        view.vended = match unit {
+            // Nothing is asked for that would have nowhere to go; what was asked for is seen through.
+            Err(Stage::Blocked(reason, message)) if !creation::unsettled(&planning.input, entry) => {
+                Stage::Blocked(reason, message)
+            }
+            _ => creation::create(planning, desired, entry),
+        };
         return Stage::Unknown;
     };
     view.account = Some(facts(planning, desired, entry, account));

@@ -35,7 +35,7 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
     if creations > 0 && creations + under_way > input.limits.creations_in_flight {
         find("AWS allows five creations in flight", format!("{creations} planned, {under_way} under way"));
     }
-    for key in input.desired.accounts.keys().filter(|key| !plan.accounts.contains_key(*key)) {
+    for key in input.desired.accounts.keys().filter(|key| !input.stopping && !plan.accounts.contains_key(*key)) {
         find("each accepted object has its state", key.to_string());
     }
     findings
@@ -86,6 +86,7 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
             must(ours, "only accounts with this object's claim are changed");
         }
         Action::RecordRequest { .. }
+        | Action::Withdraw { .. }
         | Action::Hold
         | Action::WriteMark { .. }
         | Action::CreateOrganizationalUnit { .. }

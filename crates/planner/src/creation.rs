@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 /// A FailureReason is asked about again after this long.
 const HEARTBEAT: SignedDuration = SignedDuration::from_hours(1);
+/// What depends on somebody giving up an email is asked again after this long.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where the last creation attempt of an object stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,12 +145,12 @@ pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entr
         }
         Standing::InProgress => {
             planning.unsettled += 1;
-            record_request(planning, desired, entry);
+            record_request(planning, &desired.key, entry);
             pending(Reason::CreationInProgress, "AWS is creating the account")
         }
         Standing::Succeeded(account) => {
             planning.unsettled += 1;
-            record_request(planning, desired, entry);
+            record_request(planning, &desired.key, entry);
             planning.read(Read::Account(account.clone()));
             Stage::Pending(Reason::AccountNotVisible, format!("account {account} is created; waiting for AWS to show it"))
         }
@@ -173,6 +175,19 @@ fn as_last_said(planning: &mut Planning<'_>, desired: &DesiredAccount, stage: St
 /// While something that was refused for good is tried again, it keeps saying so.
 fn keep_blocked(before: Stage, now: Stage) -> Stage {
     if matches!(before, Stage::Blocked(..)) { before } else { now }
+}
+
+/// Asks again with the values that were sent, whatever is wanted now: should the earlier request have its effect after
+/// all, AWS refuses a second account with the same email, and only with the same.
+fn repeat(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
+    let Some(sent) = &entry.creation else { return Stage::Unknown };
+    let as_sent = DesiredAccount {
+        email: sent.email.clone(),
+        account_name: sent.account_name.clone(),
+        role_name: sent.role_name.clone(),
+        ..desired.clone()
+    };
+    begin_next(planning, &as_sent, entry)
 }
 
 fn begin_next(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
@@ -233,8 +248,8 @@ fn send(
     if desired.suspend {
         return pending(Reason::Suspended, "spec.suspend is true: no account is created");
     }
-    if !as_wanted(desired, creation) {
-        // Nothing was sent, so the intent may be replaced.
+    if !as_wanted(desired, creation) && creation.attempt == 1 {
+        // Nothing was sent, so the intent may be replaced. A later attempt may be a repetition, whose values are not free.
         return begin_next(planning, desired, entry);
     }
     let Limits { creation_grace, creations_in_flight, .. } = *planning.input.limits;
@@ -242,7 +257,7 @@ fn send(
     let stray_name = planning.index.stray_names.contains(creation.account_name.as_str());
     if looked && !stray_name && planning.sending < creations_in_flight && age > creation_grace / 2 {
         // The grace after an unknown outcome counts from the intent: one that waited long for a free place is made anew.
-        return begin_next(planning, desired, entry);
+        return repeat(planning, desired, entry);
     }
     planning.unsettled += 1;
     if !looked {
@@ -285,12 +300,25 @@ fn stray(creation: &Creation) -> Stage {
     Stage::Pending(Reason::CreationNameInFlight, message)
 }
 
-fn record_request(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) {
+/// Stores AWS's answer to the object's intent.
+pub(crate) fn record_request(planning: &mut Planning<'_>, key: &AccountKey, entry: &JournalEntry) {
     let Some(creation) = entry.creation.as_ref().filter(|creation| creation.request_id.is_none()) else { return };
     let Some(request_id) = request_of(&planning.input, creation).cloned() else { return };
-    let id = format!("record/{}/{}", desired.key, creation.token);
+    let id = format!("record/{key}/{}", creation.token);
     let action = Action::RecordRequest { token: creation.token.clone(), request_id };
-    planning.step(Some(&desired.key), id, action, Reason::CreationInProgress, "storing AWS's answer".into());
+    planning.step(Some(key), id, action, Reason::CreationInProgress, "storing AWS's answer".into());
+}
+
+/// The operator stops: AWS's answers are stored, and intents that were never sent are taken back, so that a successor
+/// need not wait to find out what became of them.
+pub(crate) fn put_down(planning: &mut Planning<'_>, key: &AccountKey, entry: &JournalEntry) {
+    record_request(planning, key, entry);
+    let Some(creation) = &entry.creation else { return };
+    if matches!(planning.input.attempts.get(&creation.token), Some(Attempt::Fresh { .. })) {
+        let id = format!("withdraw/{key}/{}", creation.token);
+        let action = Action::Withdraw { token: creation.token.clone() };
+        planning.step(Some(key), id, action, Reason::Pending, "taking back an intent that was not sent".into());
+    }
 }
 
 /// The outcome is unknown: it may show up in the listing or among the requests in progress; only when AWS had the time
@@ -309,7 +337,7 @@ fn look_again(
         return stray(creation);
     }
     if over {
-        return begin_next(planning, desired, entry);
+        return repeat(planning, desired, entry);
     }
     planning.unsettled += 1;
     if planning.input.now >= until {
@@ -349,17 +377,20 @@ fn failed(
         planning.read(Read::Look);
         return pending(Reason::CreationOutcomeUnknown, "AWS says the email is in use; looking whether by this object's own account");
     }
-    if !as_wanted(desired, creation) {
+    // An earlier attempt may still be at work: its email stays the one that is asked for.
+    let free = failure != "CONCURRENT_ACCOUNT_MODIFICATION"
+        && (failure != "EMAIL_ALREADY_EXISTS" || creation.attempt == 1);
+    if free && !as_wanted(desired, creation) {
         return begin_next(planning, desired, entry);
     }
     let again = |patience: SignedDuration| since.checked_add(patience).unwrap_or(Timestamp::MAX);
     let (stage, again) = match failure {
         "EMAIL_ALREADY_EXISTS" => {
             let message = format!(
-                "AWS says that the email {} is already used by an AWS account, in this organization or outside it; choose another name or email",
+                "AWS says that the email {} is already used by an AWS account, in this organization or outside it; make an object of another name, or have the platform team change the template. Bulkhead asks again every day",
                 creation.email
             );
-            (Stage::Blocked(Reason::EmailInUse, message), Timestamp::MAX)
+            (Stage::Blocked(Reason::EmailInUse, message), again(DAY))
         }
         "CONCURRENT_ACCOUNT_MODIFICATION" => {
             let message = "AWS is still working on an earlier request for this account; looking again, then trying again";
@@ -376,7 +407,7 @@ fn failed(
         }
         "INVALID_EMAIL" => {
             let message = format!("AWS refuses the email {}", creation.email);
-            (Stage::Blocked(Reason::InvalidEmail, message), Timestamp::MAX)
+            (Stage::Blocked(Reason::InvalidEmail, message), again(DAY))
         }
         "MISSING_BUSINESS_VALIDATION" | "FAILED_BUSINESS_VALIDATION" | "PENDING_BUSINESS_VALIDATION"
         | "UNKNOWN_BUSINESS_VALIDATION" | "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
@@ -390,11 +421,9 @@ fn failed(
         }
     };
     if again <= planning.input.now {
-        return keep_blocked(stage, begin_next(planning, desired, entry));
+        return keep_blocked(stage, repeat(planning, desired, entry));
     }
-    if again < Timestamp::MAX {
-        planning.plan.wake_at(again);
-    }
+    planning.plan.wake_at(again);
     stage
 }
 

@@ -47,11 +47,19 @@ pub struct Input<'a> {
     pub nonce: &'a str,
     /// Now.
     pub now: Timestamp,
+    /// The operator stops: nothing is begun, only what must not be lost is stored.
+    pub stopping: bool,
 }
 
 /// Plans. Total and deterministic: the same input gives the same plan.
 pub fn plan(input: Input<'_>) -> Plan {
     let mut planning = Planning::new(input);
+    if input.stopping {
+        for (key, entry) in input.journal {
+            creation::put_down(&mut planning, key, entry);
+        }
+        return planning.finish();
+    }
     refresh::mark(&mut planning);
     refresh::organization(&mut planning);
     for key in input.desired.leaving.keys() {
@@ -64,6 +72,12 @@ pub fn plan(input: Input<'_>) -> Plan {
     accounts.sort_by_cached_key(|account| (waits(account), account.created, &account.key));
     for account in accounts {
         account::plan(&mut planning, account);
+    }
+    // A rejected object gets nothing, but what AWS has answered for it is kept.
+    for (key, entry) in input.journal {
+        if !input.desired.accounts.contains_key(key) && !input.desired.leaving.contains_key(key) {
+            creation::record_request(&mut planning, key, entry);
+        }
     }
     refresh::creations(&mut planning);
     planning.finish()

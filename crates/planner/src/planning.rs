@@ -28,7 +28,7 @@ pub(crate) struct Planning<'a> {
 const fn urgency(action: &Action) -> u8 {
     match action {
         Action::WriteMark { .. } => 0,
-        Action::RecordRequest { .. } => 1,
+        Action::RecordRequest { .. } | Action::Withdraw { .. } => 1,
         Action::Hold | Action::Release | Action::Intend(_) | Action::ApplyOutputs { .. } => 2,
         Action::TagAccount { .. } | Action::UntagAccount { .. } => 3,
         Action::CreateOrganizationalUnit { .. } | Action::MoveAccount { .. } => 4,
@@ -142,6 +142,26 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
         let message = "mode is Observe: Bulkhead plans and reports, and changes nothing";
         let waiting = Verdict::Waiting(Reason::ObserveOnly, message.into());
         return (Some((Reason::ObserveOnly, message.into())), Some(waiting));
+    }
+    // What keeps us from writing or reading the mark is the reason for everything that waits for it.
+    let hindrance = |step: String| {
+        let hold = input.held.get(&StepId(step)).filter(|hold| hold.kind == HoldKind::Stalled || hold.failures >= 2);
+        hold.map(|hold| (hold.reason, hold.message.clone()))
+    };
+    let hindered = match (&verdict, &input.observed.root) {
+        (MarkVerdict::Write, Some(root)) => hindrance(crate::refresh::mark_id(root, &input.mark.own)),
+        (MarkVerdict::Unknown, _) => hindrance(crate::refresh::MARK.to_owned()),
+        _ => None,
+    };
+    let blocked = |hold: &StepId| input.held.get(hold).is_some_and(|hold| hold.kind == HoldKind::Stalled);
+    if let (MarkVerdict::Write, Some(root), Some((reason, message))) = (&verdict, &input.observed.root, &hindered)
+        && blocked(&StepId(crate::refresh::mark_id(root, &input.mark.own)))
+    {
+        let refused = Verdict::Refused(*reason, message.clone());
+        return (Some((*reason, message.clone())), Some(refused));
+    }
+    if hindered.is_some() {
+        return (hindered, None);
     }
     let closed = match verdict {
         MarkVerdict::Ours => None,

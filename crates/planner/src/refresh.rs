@@ -20,10 +20,15 @@ pub(crate) fn mark(planning: &mut Planning<'_>) {
         && let Some(root) = planning.input.observed.root.as_ref()
     {
         let value = planning.input.mark.own.clone();
-        let id = format!("mark/{root}/{value}");
+        let id = mark_id(root, &value);
         let message = format!("writing the installation mark {value:?} to the root");
         planning.step(None, id, Action::WriteMark { value }, Reason::InstallationMarkSettling, message);
     }
+}
+
+/// Name of the step that writes the mark.
+pub(crate) fn mark_id(root: &model::RootId, value: &str) -> String {
+    format!("mark/{root}/{value}")
 }
 
 /// Reads the organization again when the last read is old.

@@ -197,6 +197,9 @@ impl Journal for World {
     ) -> Result<(), JournalError> {
         Ok(())
     }
+    async fn withdraw(&self, _: &AccountKey, _: &Token) -> Result<(), JournalError> {
+        Ok(())
+    }
     async fn confirm(&self, _: &AccountKey, _: &Token) -> Result<(), JournalError> {
         self.call("confirm");
         if self.0.borrow().refuse_intent {

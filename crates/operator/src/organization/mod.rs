@@ -48,6 +48,8 @@ use tokio::time::Instant;
 const PACE: Duration = Duration::from_millis(100);
 /// Without anything happening the loop plans this often, should a timer have been forgotten.
 const IDLE: Duration = Duration::from_mins(5);
+/// Probes and outputs that are under way at the same time, with whatever else is.
+const SIDE_STEPS: usize = 16;
 /// Single accounts that are read at the same time.
 const ACCOUNT_READS: usize = 8;
 /// Panics in a row after which the process ends.
@@ -85,6 +87,10 @@ pub(crate) struct Driver<'o, A, C> {
     attempts: BTreeMap<Token, Attempt>,
     /// Tokens this process tried to store: an intent that carries one of them was not sent by anybody else.
     written: BTreeSet<Token>,
+    /// Tokens whose call was begun: spent, whatever the stores say later.
+    spent: BTreeSet<Token>,
+    /// Asked to stop, and nothing that has to be stored is left.
+    drained: bool,
     held: BTreeMap<StepId, Hold>,
     in_flight: BTreeSet<StepId>,
     /// A call that changes AWS is under way: they go one at a time, because AWS refuses concurrent changes
@@ -97,6 +103,8 @@ pub(crate) struct Driver<'o, A, C> {
     planned_wake: Option<Timestamp>,
     token_wake: Option<Timestamp>,
     panics: u32,
+    /// The rule that the last plan broke.
+    broken: Option<String>,
     steps: FuturesUnordered<LocalBoxFuture<'o, Outcome>>,
     reads: FuturesUnordered<LocalBoxFuture<'o, ReadDone>>,
     publishing: FuturesUnordered<LocalBoxFuture<'o, Published>>,
@@ -121,6 +129,15 @@ where
     };
     let installation = operator.config.installation.to_string();
     let own = format!("{installation}:{uid}");
+    let settled = stores.read(|stores| {
+        let organization = stores.organizations.good(&(String::new(), installation.clone()));
+        organization.is_some_and(|organization| {
+            organization
+                .status
+                .as_ref()
+                .is_some_and(|status| status.settled_mark.as_ref() == Some(&own))
+        })
+    });
     let context = Context {
         aws: operator.aws.clone(),
         journal: KubeJournal::new(operator.client.clone(), stores.clone()),
@@ -141,9 +158,12 @@ where
             own,
             operator.take_over.clone(),
             operator.config.installation_mark.reread,
+            settled,
         ),
         attempts: BTreeMap::new(),
         written: BTreeSet::new(),
+        spent: BTreeSet::new(),
+        drained: false,
         held: BTreeMap::new(),
         in_flight: BTreeSet::new(),
         mutating: false,
@@ -153,6 +173,7 @@ where
         planned_wake: None,
         token_wake: None,
         panics: 0,
+        broken: None,
         steps: FuturesUnordered::new(),
         reads: FuturesUnordered::new(),
         publishing: FuturesUnordered::new(),
@@ -188,13 +209,17 @@ where
         let mut wake = planned;
         loop {
             let stopping = stop.asked();
-            if stopping && self.steps.is_empty() {
+            if stopping && self.drained && self.steps.is_empty() {
                 return Ended::Stopped;
             }
             let dirty = tokio::select! {
                 biased;
                 () = stop.wait(), if !stopping => true,
-                Some(outcome) = self.steps.next(), if !self.steps.is_empty() => { self.finished(outcome); true }
+                Some(outcome) = self.steps.next(), if !self.steps.is_empty() => {
+                    self.finished(outcome);
+                    self.drained = false;
+                    true
+                }
                 Some(read) = self.reads.next(), if !self.reads.is_empty() => { self.has_read(read); true }
                 Some(published) = self.publishing.next(), if !self.publishing.is_empty() => self.has_published(published),
                 () = self.stores.changed() => true,
@@ -220,7 +245,7 @@ where
         let mut picture = resolve::resolve(self.stores, &self.operator.config);
         self.take_in_journal(&mut picture);
         // 4 plan and 5 check (no client)
-        let Ok((plan, findings)) = catch_unwind(AssertUnwindSafe(|| self.plan(&picture))) else {
+        let Ok((plan, findings)) = catch_unwind(AssertUnwindSafe(|| self.plan(&picture, stopping))) else {
             self.panics += 1;
             tracing::error!(panics = self.panics, "planning panicked; nothing is done");
             return if self.panics >= PANICS { Err(()) } else { Ok(()) };
@@ -229,24 +254,26 @@ where
         self.operator
             .metrics
             .planned(began.elapsed().as_secs_f64(), self.context.clock.now());
-        if findings.is_empty() {
-            if !stopping {
-                // 6 execute (AWS, Kubernetes) and 3 observe (AWS)
-                self.start_steps(&plan);
-                self.start_reads(&plan);
-            }
-        } else {
-            for finding in findings {
-                tracing::error!(%finding, "the plan breaks a rule; nothing is done");
-            }
+        // 3 observe (AWS): also when a finding stops the rest, which may come of an old picture
+        if !stopping {
+            self.start_reads(&plan);
         }
+        // 6 execute (AWS, Kubernetes); a plan made for stopping only stores what must not be lost
+        if findings.is_empty() {
+            self.start_steps(&plan);
+        }
+        for finding in &findings {
+            tracing::error!(%finding, "the plan breaks a rule; nothing is done");
+        }
+        self.broken = findings.first().map(ToString::to_string);
+        self.drained = stopping && self.steps.is_empty();
         // 7 status (Kubernetes)
         self.publish(&picture, &plan);
         self.planned_wake = plan.wake;
         Ok(())
     }
 
-    fn plan(&self, picture: &Picture) -> (Plan, Vec<Finding>) {
+    fn plan(&self, picture: &Picture, stopping: bool) -> (Plan, Vec<Finding>) {
         let input = planner::Input {
             desired: &picture.resolved.desired,
             observed: &self.observed,
@@ -259,6 +286,7 @@ where
             epoch: self.term.epoch,
             nonce: &self.term.nonce,
             now: self.context.clock.now(),
+            stopping,
         };
         let plan = planner::plan(input);
         let findings = planner::check(input, &plan);
@@ -273,7 +301,8 @@ where
         for entry in journal.values().filter(|entry| entry.account_id.is_none()) {
             let Some(creation) = &entry.creation else { continue };
             standing.insert(creation.token.clone());
-            if self.written.contains(&creation.token) && !self.attempts.contains_key(&creation.token) {
+            let unsent = self.written.contains(&creation.token) && !self.spent.contains(&creation.token);
+            if unsent && !self.attempts.contains_key(&creation.token) {
                 self.attempts
                     .insert(creation.token.clone(), Attempt::Fresh { look: self.looks + 1 });
             }
@@ -286,7 +315,11 @@ where
     /// Stage 6: starts what there is a token for.
     fn start_steps(&mut self, plan: &Plan) {
         for step in &plan.steps {
-            if step.action.mutates_aws() && self.mutating {
+            let side = matches!(
+                step.action,
+                Action::VerifyAccess { .. } | Action::ApplyOutputs { .. }
+            );
+            if (step.action.mutates_aws() && self.mutating) || (side && self.steps.len() >= SIDE_STEPS) {
                 continue;
             }
             if let Err(at) = self.context.admit(&step.action) {
@@ -306,6 +339,7 @@ where
                 self.written.insert(creation.token.clone());
             }
             Action::CreateAccount { token, .. } => {
+                self.spent.insert(token.clone());
                 self.attempts.insert(token.clone(), Attempt::Sending);
             }
             _ => {}
@@ -317,12 +351,8 @@ where
 
     /// Stage 3: starts the reads the plan asks for, each kind once at a time.
     fn start_reads(&mut self, plan: &Plan) {
-        let asked: Vec<Read> = plan
-            .reads
-            .iter()
-            .cloned()
-            .chain(std::mem::take(&mut self.reobserve))
-            .collect();
+        let again = std::mem::take(&mut self.reobserve);
+        let asked: BTreeSet<Read> = plan.reads.union(&again).cloned().collect();
         let now = self.context.clock.now();
         for wanted in asked {
             let name = read_name(&wanted);
@@ -332,6 +362,10 @@ where
                 if rests && let Some(hold) = self.held.get(&name) {
                     let until = hold.until;
                     self.token_wake = Some(self.token_wake.map_or(until, |wake| wake.min(until)));
+                }
+                // A read that began before the failure does not answer it.
+                if again.contains(&wanted) {
+                    self.reobserve.insert(wanted);
                 }
                 continue;
             }

@@ -2,8 +2,8 @@
 
 use super::{Driver, ReadDone};
 use executor::{
-    Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult,
-    StepFailure, disposition,
+    Access, AwsError, Clock, Disposition, JournalError, Organizations, Outcome, ReadResult, StepFailure,
+    disposition,
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
@@ -239,7 +239,7 @@ where
                 self.mark.on_read(value, began);
             }
             Ok(ReadResult::Organization(observation)) => {
-                self.held.remove(&name);
+                let misses = self.held.remove(&name).map_or(0, |hold| hold.failures) + 1;
                 if let Observation::Full { began, .. } = &observation {
                     self.operator.metrics.observed(*began);
                 }
@@ -247,15 +247,19 @@ where
                 let invisible = matches!(&observation, Observation::Account { account: None, .. });
                 self.observed.observe(observation, now);
                 if invisible {
-                    let rest = SignedDuration::from_secs(5);
-                    let message = "AWS does not show the account yet".to_owned();
+                    let rest = back_off(
+                        SignedDuration::from_secs(5),
+                        SignedDuration::from_mins(10),
+                        misses,
+                    );
+                    let message = "AWS does not show the account".to_owned();
                     self.hold(
                         name,
                         HoldKind::Wait,
                         Reason::AccountNotVisible,
                         message,
                         rest,
-                        1,
+                        misses,
                         now,
                     );
                 }
@@ -286,7 +290,6 @@ where
                     rest
                 };
                 let message = words(&error, reason);
-                debug_assert!(!matches!(error.class, ErrorClass::Throttled) || kind == HoldKind::Retry);
                 self.hold(name, kind, reason, message, rest, failures, now);
             }
         }

@@ -149,12 +149,16 @@ where
         let overall = plan.overall.as_ref();
         let blocked = match overall {
             Some(Verdict::Refused(reason, message)) => Some(format!("{reason}: {message}")),
-            _ => None,
+            _ => self
+                .broken
+                .as_ref()
+                .map(|finding| format!("the plan breaks a rule: {finding}")),
         };
         self.operator.health.blocked(blocked);
-        self.publish_accounts(picture, plan);
-        self.publish_baselines(picture, plan);
+        // The few before the many: all share the places for patches under way.
         self.publish_organization(overall);
+        self.publish_baselines(picture, plan);
+        self.publish_accounts(picture, plan);
         if let Some(at) = self.published.next() {
             let wait = at.duration_since(Instant::now());
             let at = self
@@ -195,6 +199,7 @@ where
                 desired: picture.resolved.desired.accounts.get(key),
                 view,
                 blind,
+                overall: plan.overall.is_some(),
                 now,
             });
             let Some(status) = status else { continue };
@@ -367,8 +372,9 @@ where
             }
             Published::Organization(key, answer, happenings) => {
                 let stores = self.stores.clone();
-                let keep =
-                    move |object: Organization| stores.write(|stores| stores.organizations.overlay(object));
+                let keep = move |object: Organization| {
+                    stores.write(|stores| stores.organizations.overlay_new(object))
+                };
                 self.settled(Subject::Organization(key), answer, happenings, keep);
             }
         }

@@ -23,7 +23,20 @@ pub(crate) struct AccountInput<'a> {
     pub(crate) view: Option<&'a AccountView>,
     /// The organization has not been read by this process: what stands is not taken back.
     pub(crate) blind: bool,
+    /// One thing is said of every account: what is known of the stages is not taken back by it.
+    pub(crate) overall: bool,
     pub(crate) now: Timestamp,
+}
+
+/// Before the organization has been read, what an earlier term has said stands: all of it while the first read is under
+/// way, and Ready also when that read fails.
+fn stands(prior: &AwsAccountStatus, input: &AccountInput<'_>) -> bool {
+    let generation = input.object.metadata.generation;
+    let reading = input
+        .view
+        .is_some_and(|view| matches!(view.verdict, Verdict::Working(..)));
+    was_ready(&prior.conditions, generation)
+        || (reading && prior.observed_generation == generation && !prior.conditions.is_empty())
 }
 
 /// The status without what the journal writes; `None` to leave it as it is.
@@ -31,7 +44,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
     let prior = input.object.status.clone().unwrap_or_default();
     let generation = input.object.metadata.generation;
     if input.object.metadata.deletion_timestamp.is_some()
-        || (input.blind && input.rejection.is_none() && was_ready(&prior.conditions, generation))
+        || (input.blind && input.rejection.is_none() && stands(&prior, &input))
     {
         return None;
     }
@@ -81,29 +94,28 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         } else {
             Reason::AccountReattached
         };
-        stage(&mut conditions, VENDED, &view.vended, origin, &vended);
-        stage(
-            &mut conditions,
-            PLACED,
-            &view.placed,
-            Reason::AccountMoved,
-            &placed,
-        );
-        stage(
-            &mut conditions,
-            TAGGED,
-            &view.tagged,
-            Reason::TagsApplied,
-            "the account carries its tags",
-        );
-        let proven = "the access role was used from inside the account";
-        stage(
-            &mut conditions,
-            ACCESS_VERIFIED,
-            &view.access,
-            Reason::AccessVerified,
-            proven,
-        );
+        if input.overall && prior.conditions.iter().any(|condition| condition.type_ == VENDED) {
+            conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
+        } else {
+            stage(&mut conditions, VENDED, &view.vended, origin, &vended);
+            stage(
+                &mut conditions,
+                PLACED,
+                &view.placed,
+                Reason::AccountMoved,
+                &placed,
+            );
+            let tagged = "the account carries its tags";
+            stage(&mut conditions, TAGGED, &view.tagged, Reason::TagsApplied, tagged);
+            let proven = "the access role was used from inside the account";
+            stage(
+                &mut conditions,
+                ACCESS_VERIFIED,
+                &view.access,
+                Reason::AccessVerified,
+                proven,
+            );
+        }
         let standing = standing(&view.verdict);
         conditions.standing(&standing);
         status.next_step = match standing {
@@ -225,6 +237,7 @@ mod tests {
             desired: None,
             view: None,
             blind: false,
+            overall: false,
             now: Timestamp::from_second(1_767_225_600).unwrap(),
         }
     }

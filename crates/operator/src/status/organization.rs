@@ -20,6 +20,11 @@ pub(crate) struct OrganizationInput<'a> {
 pub(crate) fn organization(input: &OrganizationInput<'_>) -> OrganizationStatus {
     let prior = input.object.status.clone().unwrap_or_default();
     let generation = input.object.metadata.generation;
+    // While this term reads the organization for the first time, what an earlier one has said stands.
+    let reading = matches!(input.overall, Some(Verdict::Working(..)));
+    if reading && prior.observed_generation == generation && !prior.conditions.is_empty() {
+        return prior;
+    }
     let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
     let standing = match input.overall {
         Some(Verdict::Working(reason, message)) => Standing::Working(*reason, message.clone()),
@@ -58,6 +63,7 @@ pub(crate) fn organization(input: &OrganizationInput<'_>) -> OrganizationStatus 
             .last_read
             .as_ref()
             .map_or(prior.mark, |(value, _)| value.clone()),
+        settled_mark: input.mark.settled.then(|| input.mark.own.clone()),
         conditions: conditions.build(),
     }
 }

@@ -49,7 +49,7 @@ fn a_ready_account_stays_ready_while_the_mark_is_read() {
 #[test]
 fn a_free_mark_is_written_and_nothing_else() {
     let mut world = busy(World::new());
-    world.mark = Mark::new(OWN.into(), None, secs(30));
+    world.mark = Mark::new(OWN.into(), None, secs(30), true);
     world.mark.on_read(None, at(0));
     let plan = world.plan();
     assert_eq!(only(&plan).action, Action::WriteMark { value: OWN.into() });
@@ -65,7 +65,7 @@ fn a_free_mark_is_written_and_nothing_else() {
 #[test]
 fn a_mark_of_another_cluster_stops_all_and_is_said_on_every_object() {
     let mut world = busy(World::new());
-    world.mark = Mark::new(OWN.into(), None, secs(30));
+    world.mark = Mark::new(OWN.into(), None, secs(30), true);
     world.mark.on_read(Some("acme:uid-of-another".into()), at(0));
     let plan = world.plan();
     assert_eq!(kinds(&plan), [] as [&str; 0]);
@@ -86,7 +86,7 @@ fn mode_observe_reports_and_changes_nothing() {
     assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec![], Reason::ObserveOnly));
     let facts = plan.accounts[&key("stork-prod")].account.as_ref().unwrap();
     assert_eq!((facts.id.as_str(), facts.path.as_str()), ("100000000002", "Workloads/Prod"));
-    world.mark = Mark::new(OWN.into(), None, secs(30));
+    world.mark = Mark::new(OWN.into(), None, secs(30), true);
     world.mark.on_read(None, at(0));
     assert_eq!(kinds(&world.plan()), [] as [&str; 0], "the free mark is not written either");
 }

@@ -113,7 +113,7 @@ fn what_is_unsettled_of_it_takes_a_place_among_the_intents() {
 #[test]
 fn the_finalizer_goes_though_aws_may_not_be_changed() {
     let mut world = heron(Some(Attempt::Refused));
-    world.mark = Mark::new(OWN.into(), None, secs(30));
+    world.mark = Mark::new(OWN.into(), None, secs(30), true);
     world.mark.on_read(Some("acme:uid-of-another".into()), at(0));
     assert_eq!(kinds(&world.plan()), RELEASED);
 }

@@ -47,6 +47,8 @@ struct Loop {
     events: BTreeMap<(Timestamp, u64), Event>,
     count: u64,
     planned: Plan,
+    /// When a read that rests after a failure may be tried again.
+    resting_read: Option<Timestamp>,
     transcript: String,
 }
 
@@ -79,6 +81,7 @@ impl Loop {
             events: BTreeMap::new(),
             count: 0,
             planned: Plan::default(),
+            resting_read: None,
             transcript: String::new(),
         };
         for _ in 0..this.toy.dice.below(6) {
@@ -181,7 +184,7 @@ impl Loop {
 
     /// The next event, or the next moment the process wakes up.
     fn next(&mut self) {
-        let woken = [self.planned.wake, self.process.held.values().map(|hold| hold.until).min()]
+        let woken = [self.planned.wake, self.resting_read]
             .into_iter()
             .flatten()
             .map(|wake| wake.max(self.toy.now.checked_add(SignedDuration::from_millis(100)).unwrap()))
@@ -215,6 +218,7 @@ impl Loop {
         }
         self.process.attempts.retain(|token, attempt| standing.contains(token) || *attempt == Attempt::Sending);
 
+        self.resting_read = None;
         let plan = plan(self.process.input());
         for finding in check(self.process.input(), &plan) {
             self.toy.violations.push(finding.to_string());
@@ -239,7 +243,11 @@ impl Loop {
         let reads: Vec<Read> = plan.reads.iter().cloned().chain(std::mem::take(&mut self.reobserve)).collect();
         for read in reads {
             let name = read_name(&read);
-            if self.process.held.get(&name).is_some_and(|hold| hold.until > now) || !self.reading.insert(name) {
+            if let Some(hold) = self.process.held.get(&name).filter(|hold| hold.until > now) {
+                self.resting_read = Some(self.resting_read.map_or(hold.until, |until| until.min(hold.until)));
+                continue;
+            }
+            if !self.reading.insert(name) {
                 continue;
             }
             self.note(&format!("read {read:?}"));

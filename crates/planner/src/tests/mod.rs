@@ -8,6 +8,7 @@ mod identity;
 mod leaving;
 mod loops;
 mod placement;
+mod properties;
 mod tags;
 mod toy;
 
@@ -161,7 +162,7 @@ impl World {
             attempts: BTreeMap::new(),
             held: BTreeMap::new(),
             in_flight: BTreeSet::new(),
-            mark: Mark::new(OWN.into(), None, secs(30)),
+            mark: Mark::new(OWN.into(), None, secs(30), true),
             limits: limits(),
             epoch: 7,
             now: at(0),
@@ -182,6 +183,7 @@ impl World {
             epoch: self.epoch,
             nonce: "secret of this term",
             now: self.now,
+            stopping: false,
         }
     }
 

@@ -311,3 +311,65 @@ fn a_quota_that_is_used_up_is_told_and_tried_again_each_hour() {
         scene.assert_one_account_each(1);
     });
 }
+
+#[test]
+fn aws_denies_writing_the_mark() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(11);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "bittern", spec("dev")).await;
+        let operations = vec!["TagResource".to_owned()];
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Deny {
+                operations: operations.clone(),
+            })
+            .unwrap();
+        scene.start();
+        scene
+            .run_until(5 * MINUTE, "told", |s| {
+                s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")
+            })
+            .await;
+        assert!(scene.accounts_by_claim().is_empty());
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Allow { operations })
+            .unwrap();
+        scene.run_until_all_ready(20 * MINUTE).await;
+        scene.assert_one_account_each(1);
+    });
+}
+
+#[test]
+fn no_account_is_made_that_would_have_nowhere_to_go() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(12);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "bittern", spec("dev")).await;
+        let operations = vec!["CreateOrganizationalUnit".to_owned()];
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Deny {
+                operations: operations.clone(),
+            })
+            .unwrap();
+        scene.start();
+        scene
+            .run_until(5 * MINUTE, "told", |s| {
+                s.is("team-web", "bittern", "Stalled", "True", "AccessDenied")
+            })
+            .await;
+        scene.run_for(30 * MINUTE).await;
+        assert_eq!(scene.calls("CreateAccount"), 0);
+        scene
+            .world
+            .organization
+            .mutate(Mutation::Allow { operations })
+            .unwrap();
+        scene.run_until_all_ready(20 * MINUTE).await;
+    });
+}

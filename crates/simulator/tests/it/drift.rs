@@ -116,15 +116,58 @@ fn a_renamed_unit_stays_bound_by_its_id() {
     in_virtual_time(async {
         let (mut scene, id) = vended(4).await;
         let dev = aws(&scene, &id).parent;
-        let baseline = || scene.world.kubernetes.objects(api::GROUP, "baselines").remove(0);
+        let baseline = |scene: &Scene| scene.world.kubernetes.objects(api::GROUP, "baselines").remove(0);
         assert_eq!(
-            baseline()["status"]["environments"][0]["organizationalUnit"]["id"],
+            baseline(&scene)["status"]["environments"][0]["organizationalUnit"]["id"],
             dev.as_str()
         );
+        rename(&scene, &dev, "Development").await;
+        scene.run_for(40 * MINUTE).await;
+        let conditions = baseline(&scene)["status"]["conditions"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let bound = conditions
+            .iter()
+            .find(|c| c["type"] == "OrganizationalUnitsBound")
+            .unwrap();
+        assert_eq!(
+            (bound["status"].as_str(), bound["reason"].as_str()),
+            (Some("False"), Some("OURenamed"))
+        );
+        assert!(scene.events("standard").contains(&"OURenamed".to_owned()));
+        // The next account goes to the same unit; none of the old name is made again.
         scene.create("team-web", "bittern", spec("dev")).await;
         scene.run_until_all_ready(10 * MINUTE).await;
         assert_eq!(scene.calls("CreateOrganizationalUnit"), 2);
+        let second = scene.account("team-web", "bittern")["status"]["accountId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert_eq!(aws(&scene, &second).parent, dev);
     });
+}
+
+/// UpdateOrganizationalUnit by another tool.
+async fn rename(scene: &Scene, unit: &str, name: &str) {
+    let request = http::Request::post("/")
+        .header("content-type", "application/x-amz-json-1.1")
+        .header(
+            "x-amz-target",
+            "AWSOrganizationsV20161128.UpdateOrganizationalUnit",
+        )
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=OTHER/20260101/us-east-1/organizations/aws4_request",
+        )
+        .body(
+            json!({"OrganizationalUnitId": unit, "Name": name})
+                .to_string()
+                .into(),
+        )
+        .unwrap();
+    let answer = scene.world.organization.handle(request).await;
+    assert_eq!(answer.status(), 200, "{:?}", answer.body());
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn a_stop_gives_the_lease_back_within_five_seconds() {
         // What was under way was ended before the stop: nobody waits for an unknown outcome.
         scene.run_until_all_ready(10 * MINUTE).await;
         scene.assert_one_account_each(6);
-        assert_eq!(scene.calls("CreateAccount"), 6);
+        // The successor does not know how empty AWS's bucket is, so one call may be throttled; none is accepted twice.
+        let calls = scene.world.organization.calls();
+        let accepted = calls.iter().filter(|call| call.operation == "CreateAccount" && call.outcome == "OK").count();
+        assert_eq!(accepted, 6);
     });
 }
 
@@ -218,5 +221,50 @@ fn a_vended_object_is_deleted_without_the_operator() {
         scene.run_for(10 * MINUTE).await;
         assert_eq!(scene.mutations().len(), mutations);
         scene.assert_one_account_each(1);
+    });
+}
+
+#[test]
+fn a_restart_takes_nothing_back_and_tells_nothing_again() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(10);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "egret", spec("dev")).await;
+        scene.create("team-web", "bittern", spec("nowhere")).await;
+        scene.start();
+        scene
+            .run_until(10 * MINUTE, "the good one is Ready", |scene| {
+                scene.is_ready("team-web", "egret")
+            })
+            .await;
+        scene.run_for(2 * MINUTE).await;
+        let told = (scene.events("egret"), scene.events("bittern"));
+        let writes = scene.world.kubernetes.writes().len();
+        scene.kill(0);
+        scene.start();
+        scene.run_for(10 * MINUTE).await;
+        assert_eq!((scene.events("egret"), scene.events("bittern")), told);
+        let written: Vec<_> = scene.world.kubernetes.writes()[writes..]
+            .iter()
+            .map(|w| w.plural.clone())
+            .collect();
+        assert!(written.iter().all(|plural| plural == "leases"), "{written:?}");
+    });
+}
+
+#[test]
+fn a_crash_while_the_mark_settles_does_not_shorten_it() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(11);
+        scene.apply_acme().await;
+        scene.start();
+        scene.run_for(Duration::from_secs(10)).await;
+        scene.kill(0);
+        scene.start();
+        // The lease of the killed one ends first, then the mark settles anew.
+        scene.run_for(Duration::from_secs(65)).await;
+        assert_eq!(scene.calls("CreateAccount"), 0);
+        scene.run_until_all_ready(15 * MINUTE).await;
+        scene.assert_one_account_each(6);
     });
 }
