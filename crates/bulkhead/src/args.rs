@@ -67,7 +67,11 @@ pub(crate) enum Output {
 
 fn duration(text: &str) -> Result<SignedDuration, String> {
     let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    if duration > SignedDuration::ZERO { Ok(duration) } else { Err("must be above 0".into()) }
+    if duration > SignedDuration::ZERO {
+        Ok(duration)
+    } else {
+        Err("must be above 0".into())
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ enum Error {
     #[error(transparent)]
     Aws(aws::Error),
     #[error("{address}")]
-    Listen { address: std::net::SocketAddr, source: io::Error },
+    Listen {
+        address: std::net::SocketAddr,
+        source: io::Error,
+    },
     #[error("the runtime could not be started")]
     Runtime(#[source] io::Error),
     #[error(transparent)]
@@ -46,15 +49,23 @@ struct WallClock {
 }
 
 impl WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the operator's time is the real one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the operator's time is the real one"
+    )]
     fn new() -> Self {
-        Self { start: Timestamp::now(), origin: tokio::time::Instant::now() }
+        Self {
+            start: Timestamp::now(),
+            origin: tokio::time::Instant::now(),
+        }
     }
 }
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
-        self.start.checked_add(self.origin.elapsed()).unwrap_or(Timestamp::MAX)
+        self.start
+            .checked_add(self.origin.elapsed())
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -71,29 +82,49 @@ pub(crate) fn main(args: ControllerArgs) -> ExitCode {
         )
         .init();
     // The operator is one future on one thread.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime);
     match runtime.and_then(|runtime| runtime.block_on(run(args))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            ExitCode::from(if matches!(error, Error::Read { .. } | Error::Config { .. } | Error::Aws(_)) { 2 } else { 1 })
+            ExitCode::from(
+                if matches!(error, Error::Read { .. } | Error::Config { .. } | Error::Aws(_)) {
+                    2
+                } else {
+                    1
+                },
+            )
         }
     }
 }
 
 async fn run(args: ControllerArgs) -> Result<(), Error> {
-    let text = std::fs::read_to_string(&args.config)
-        .map_err(|source| Error::Read { path: args.config.clone(), source })?;
-    let config =
-        Config::parse(&text).map_err(|source| Error::Config { path: args.config.clone(), source })?;
+    let text = std::fs::read_to_string(&args.config).map_err(|source| Error::Read {
+        path: args.config.clone(),
+        source,
+    })?;
+    let config = Config::parse(&text).map_err(|source| Error::Config {
+        path: args.config.clone(),
+        source,
+    })?;
     let client = kubernetes(args.kubeconfig).await?;
     let health = Health::default();
     let metrics = Metrics::default();
-    let aws = amazon(args.aws_endpoint_url.or_else(|| config.aws.endpoint_url.clone()), &metrics).await?;
+    let aws = amazon(
+        args.aws_endpoint_url.or_else(|| config.aws.endpoint_url.clone()),
+        &metrics,
+    )
+    .await?;
     let address = args.metrics_addr;
-    let listener =
-        tokio::net::TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-    let address = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| Error::Listen { address, source })?;
     tracing::info!(%address, installation = %config.installation, "bulkhead controller");
     let serving = axum::serve(listener, server::router(health.clone(), metrics.clone()));
     let namespace = config
@@ -126,13 +157,14 @@ async fn run(args: ControllerArgs) -> Result<(), Error> {
 
 /// Resolves at SIGTERM or Ctrl-C.
 async fn stop() {
-    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be watched; the process has to be killed to stop");
-            return std::future::pending().await;
-        }
-    };
+    let (mut terminate, mut interrupt) =
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "signals cannot be watched; the process has to be killed to stop");
+                return std::future::pending().await;
+            }
+        };
     tokio::select! {
         biased;
         _ = terminate.recv() => {}
@@ -154,15 +186,29 @@ async fn kubernetes(kubeconfig: Option<PathBuf>) -> Result<Client, Error> {
     config.default_retry = false;
     // Without it managedFields would call the writer `unknown`.
     let agent = concat!("bulkhead/", env!("CARGO_PKG_VERSION"));
-    config.headers.push((axum::http::header::USER_AGENT, axum::http::HeaderValue::from_static(agent)));
+    config.headers.push((
+        axum::http::header::USER_AGENT,
+        axum::http::HeaderValue::from_static(agent),
+    ));
     Client::try_from(config).map_err(Error::Client)
 }
 
 async fn amazon(endpoint_url: Option<String>, metrics: &Metrics) -> Result<aws::Aws, Error> {
-    let options = aws::Options { endpoint_url, ..aws::Options::default() };
+    let options = aws::Options {
+        endpoint_url,
+        ..aws::Options::default()
+    };
     let metrics = metrics.clone();
     let observer = move |call: &aws::CallRecord| {
-        metrics.aws_call(call.service, call.operation, call.outcome, call.duration.as_secs_f64());
+        metrics.aws_call(
+            call.service,
+            call.operation,
+            call.outcome,
+            call.duration.as_secs_f64(),
+        );
     };
-    Ok(aws::Aws::from_environment(&options).await.map_err(Error::Aws)?.with_observer(Arc::new(observer)))
+    Ok(aws::Aws::from_environment(&options)
+        .await
+        .map_err(Error::Aws)?
+        .with_observer(Arc::new(observer)))
 }

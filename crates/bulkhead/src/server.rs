@@ -1,6 +1,9 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
-use axum::{Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use axum::{
+    Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse,
+    routing::get,
+};
 use operator::{Health, Metrics};
 
 /// The probes and the metrics.
@@ -20,5 +23,11 @@ async fn readyz(State((health, _)): State<(Health, Metrics)>) -> (StatusCode, St
 }
 
 async fn text(State((_, metrics)): State<(Health, Metrics)>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
+    (
+        [(
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        metrics.text(),
+    )
 }

@@ -8,7 +8,7 @@ use crate::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use operator::{Config, ConfigError};
 use simulator::{Entry, ManifestError, ObjectReport, Report, Scenario, SimulateError};
-use std::{collections::BTreeMap, io, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, io, process::ExitCode, time::Duration};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,11 @@ pub(crate) fn main(args: &SimulateArgs) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             complain(&error);
-            ExitCode::from(if matches!(error, Error::Simulate(SimulateError::Manifest(_))) { 2 } else { 1 })
+            ExitCode::from(if matches!(error, Error::Simulate(SimulateError::Manifest(_))) {
+                2
+            } else {
+                1
+            })
         }
     }
 }
@@ -48,7 +52,12 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
         .start_paused(true)
         .build()
         .map_err(Error::Runtime)?;
-    let scenario = Scenario { config: config(&manifests)?, manifests, seed: args.seed, until: args.until.unsigned_abs() };
+    let scenario = Scenario {
+        config: config(&manifests)?,
+        manifests,
+        seed: args.seed,
+        until: args.until.unsigned_abs(),
+    };
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
@@ -100,13 +109,22 @@ fn timeline(entry: &Entry) -> String {
         |namespace| format!("{namespace}/{}", entry.name),
     );
     let seconds = entry.at / 1000;
-    line(&format!("{:>3}:{:02}", seconds / 60, seconds % 60), &object, &entry.reason, &entry.note)
+    line(
+        &format!("{:>3}:{:02}", seconds / 60, seconds % 60),
+        &object,
+        &entry.reason,
+        &entry.note,
+    )
 }
 
 fn summary(report: &Report) -> String {
     let cell = |text: &Option<String>| text.clone().unwrap_or_default();
     let ready = |object: &ObjectReport| if object.ready { "True" } else { "False" }.to_owned();
-    let accounts: Vec<&ObjectReport> = report.objects.iter().filter(|object| object.kind == "AwsAccount").collect();
+    let accounts: Vec<&ObjectReport> = report
+        .objects
+        .iter()
+        .filter(|object| object.kind == "AwsAccount")
+        .collect();
     let rows = accounts
         .iter()
         .map(|object| {
@@ -121,21 +139,34 @@ fn summary(report: &Report) -> String {
             ]
         })
         .collect();
-    let mut text = table(&["NAMESPACE", "NAME", "ACCOUNT", "ENV", "OU", "READY", "REASON"], rows);
+    let mut text = table(
+        &["NAMESPACE", "NAME", "ACCOUNT", "ENV", "OU", "READY", "REASON"],
+        rows,
+    );
     for object in report.objects.iter().filter(|object| !object.ready) {
-        let namespace = object.namespace.as_ref().map_or(String::new(), |namespace| format!("{namespace}/"));
-        text.push_str(&format!("\n\n{} {namespace}{} is not Ready: {}", object.kind, object.name, cell(&object.message)));
+        let namespace = object
+            .namespace
+            .as_ref()
+            .map_or(String::new(), |namespace| format!("{namespace}/"));
+        let why = cell(&object.message);
+        let _ = write!(
+            text,
+            "\n\n{} {namespace}{} is not Ready: {why}",
+            object.kind, object.name
+        );
     }
     let ready = accounts.iter().filter(|object| object.ready).count();
     let calls: u64 = report.aws.calls.values().sum();
-    let count = |calls: &BTreeMap<String, u64>, operation: &str| calls.get(operation).copied().unwrap_or_default();
-    text.push_str(&format!(
+    let count =
+        |calls: &BTreeMap<String, u64>, operation: &str| calls.get(operation).copied().unwrap_or_default();
+    let _ = write!(
+        text,
         "\n\n{ready} of {} accounts Ready after {:.0} s of virtual time. AWS: {} accounts, {} CreateAccount calls, {calls} calls in all, {} refused.",
         accounts.len(),
         report.virtual_seconds,
         report.aws.accounts,
         count(&report.aws.calls, "CreateAccount"),
         report.aws.refused.values().sum::<u64>(),
-    ));
+    );
     text
 }

@@ -85,8 +85,11 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
             let ours = bound || made(input, entry, account) || wanted(input, step.key.as_ref(), account);
             must(ours, "only accounts with this object's claim are changed");
         }
+        Action::Withdraw { token } => {
+            let unsent = matches!(input.attempts.get(token), Some(Attempt::Fresh { .. }));
+            must(unsent, "only an intent that was never sent is taken back");
+        }
         Action::RecordRequest { .. }
-        | Action::Withdraw { .. }
         | Action::Hold
         | Action::WriteMark { .. }
         | Action::CreateOrganizationalUnit { .. }
@@ -105,8 +108,13 @@ fn call_under_way(input: &Input<'_>, entry: &JournalEntry) -> bool {
         _ => None,
     };
     let request = creation.request_id.as_ref().or(accepted);
-    let state = request.map(|id| input.observed.creations.get(id).map(|record| &record.state));
-    matches!(attempt, Some(Attempt::Sending)) || matches!(state, Some(None | Some(CreationState::InProgress)))
+    match request {
+        Some(id) => {
+            let state = input.observed.creations.get(id).map(|record| &record.state);
+            matches!(state, None | Some(CreationState::InProgress))
+        }
+        None => matches!(attempt, Some(Attempt::Sending)),
+    }
 }
 
 /// A call that may be in progress at AWS without being listed: under way, or of unknown outcome and young.

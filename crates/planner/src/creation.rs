@@ -181,17 +181,19 @@ fn keep_blocked(before: Stage, now: Stage) -> Stage {
 /// all, AWS refuses a second account with the same email, and only with the same.
 fn repeat(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
     let Some(sent) = &entry.creation else { return Stage::Unknown };
-    let as_sent = DesiredAccount {
-        email: sent.email.clone(),
-        account_name: sent.account_name.clone(),
-        role_name: sent.role_name.clone(),
-        ..desired.clone()
-    };
-    begin_next(planning, &as_sent, entry)
+    begin_next(planning, &with_sent(desired, sent), entry)
 }
 
+/// What is wanted, with the values that were sent.
+fn with_sent(desired: &DesiredAccount, sent: &Creation) -> DesiredAccount {
+    let Creation { email, account_name, role_name, .. } = sent.clone();
+    DesiredAccount { email, account_name, role_name, ..desired.clone() }
+}
+
+/// Attempts are counted by what they ask for: with other values there is no earlier one that could be at work.
 fn begin_next(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
-    let attempt = entry.creation.as_ref().map_or(0, |creation| creation.attempt) + 1;
+    let same = entry.creation.as_ref().filter(|creation| as_wanted(desired, creation));
+    let attempt = same.map_or(0, |creation| creation.attempt) + 1;
     begin(planning, desired, entry, attempt)
 }
 
@@ -271,7 +273,7 @@ fn send(
         look_every_poll(planning);
         return stray(creation);
     }
-    let id = call_id(desired);
+    let id = call_id(&with_sent(desired, creation));
     let message = "asking AWS for the account".to_owned();
     let (stage, rests) = planning.resting(&id, Reason::CreationInProgress, message.clone());
     if rests {
@@ -377,11 +379,25 @@ fn failed(
         planning.read(Read::Look);
         return pending(Reason::CreationOutcomeUnknown, "AWS says the email is in use; looking whether by this object's own account");
     }
-    // An earlier attempt may still be at work: its email stays the one that is asked for.
-    let free = failure != "CONCURRENT_ACCOUNT_MODIFICATION"
-        && (failure != "EMAIL_ALREADY_EXISTS" || creation.attempt == 1);
-    if free && !as_wanted(desired, creation) {
-        return begin_next(planning, desired, entry);
+    if !as_wanted(desired, creation) {
+        // An earlier attempt may still be at work: its email stays the one that is asked for, until AWS had the time to
+        // show what became of it.
+        let shown = since.checked_add(planning.input.limits.creation_grace).unwrap_or(Timestamp::MAX);
+        let free = match failure {
+            "CONCURRENT_ACCOUNT_MODIFICATION" => false,
+            "EMAIL_ALREADY_EXISTS" if creation.attempt > 1 => {
+                planning.input.observed.look.is_some_and(|(_, began)| began >= shown)
+            }
+            _ => true,
+        };
+        if free {
+            return begin_next(planning, desired, entry);
+        }
+        if planning.input.now >= shown {
+            planning.read(Read::Look);
+        } else {
+            planning.plan.wake_at(shown);
+        }
     }
     let again = |patience: SignedDuration| since.checked_add(patience).unwrap_or(Timestamp::MAX);
     let (stage, again) = match failure {

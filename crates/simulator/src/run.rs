@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, time::Duration};
 /// How often the world is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// When nothing has changed for this long, nothing will.
-const QUIET: Duration = Duration::from_secs(2 * 3600);
+const QUIET: Duration = Duration::from_hours(2);
 
 /// What to simulate.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub async fn simulate(
     let client = world.client();
     apply(&client, &manifests).await?;
     let operator = world.operator(config, "simulation", seed);
-    let mut running = std::pin::pin!(operator::run(operator, std::future::pending()));
+    let mut running = Box::pin(operator::run(operator, std::future::pending()));
     let mut told = BTreeSet::new();
     let mut changed = (world.clock.elapsed(), 0);
     loop {

@@ -373,7 +373,7 @@ where
             Published::Organization(key, answer, happenings) => {
                 let stores = self.stores.clone();
                 let keep = move |object: Organization| {
-                    stores.write(|stores| stores.organizations.overlay_new(object))
+                    stores.write(|stores| stores.organizations.overlay_new(object));
                 };
                 self.settled(Subject::Organization(key), answer, happenings, keep);
             }

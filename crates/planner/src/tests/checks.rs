@@ -141,6 +141,16 @@ fn an_intent_over_one_under_way() {
 }
 
 #[test]
+fn a_withdrawal_of_what_may_have_been_sent() {
+    let mut world = world();
+    let token = Token::parse("token0gull0number0").unwrap();
+    let withdraw = || vec![("gull-prod", Action::Withdraw { token: Token::parse("token0gull0number0").unwrap() })];
+    assert_eq!(rules(&world, withdraw()), [] as [&str; 0]);
+    world.attempts.insert(token, Attempt::Unknown);
+    assert_eq!(rules(&world, withdraw()), ["only an intent that was never sent is taken back"]);
+}
+
+#[test]
 fn a_change_of_the_management_account() {
     let mut world = world();
     world.entry("heron-prod").account_id = Some(account_id(MANAGEMENT));

@@ -63,6 +63,28 @@ fn a_free_mark_is_written_and_nothing_else() {
 }
 
 #[test]
+fn a_mark_that_cannot_be_written_is_said_on_every_object() {
+    let mut world = busy(World::new());
+    world.mark = Mark::new(OWN.into(), None, secs(30), true);
+    world.mark.on_read(None, at(0));
+    let id = only(&world.plan()).id.to_string();
+    world.holds(&id, HoldKind::Stalled, Reason::AccessDenied, 15, 1);
+    for name in ["heron-prod", "stork-prod", "gull-prod", "owl-prod"] {
+        assert_eq!(refused(&world.plan(), name).0, Reason::AccessDenied, "{name}");
+    }
+    assert_eq!((kinds(&world.plan()), world.plan().wake), (vec![], Some(at(15))));
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_again_is_the_reason_for_what_waits() {
+    let mut world = busy(World::new());
+    world.now = at(40);
+    world.holds("read/mark", HoldKind::Retry, Reason::Throttled, 5, 2);
+    let plan = world.plan();
+    assert_eq!((kinds(&plan), reason(&plan, "owl-prod"), plan.wake), (vec![], Reason::Throttled, Some(at(45))));
+}
+
+#[test]
 fn a_mark_of_another_cluster_stops_all_and_is_said_on_every_object() {
     let mut world = busy(World::new());
     world.mark = Mark::new(OWN.into(), None, secs(30), true);

@@ -1,4 +1,5 @@
-//! Objects that are being deleted: retain is the rule, and the finalizer goes once nothing is unsettled.
+//! Objects that are being deleted: retain is the rule, and the finalizer goes once nothing is unsettled. And the operator
+//! on its way out.
 
 use super::*;
 
@@ -108,6 +109,34 @@ fn what_is_unsettled_of_it_takes_a_place_among_the_intents() {
     }
     world.want("heron-prod");
     assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (KEPT.to_vec(), Reason::CreationQueued));
+}
+
+#[test]
+fn an_operator_that_stops_stores_answers_and_takes_back_what_it_did_not_send() {
+    let mut world = World::new();
+    let attempts = [
+        ("gull-prod", Some(Attempt::Fresh { look: 1 })),
+        ("tern-prod", Some(Attempt::Accepted(request_id("ternrequest")))),
+        ("owl-prod", Some(Attempt::Sending)),
+        ("wren-prod", Some(Attempt::Unknown)),
+        ("egret-prod", None),
+    ];
+    for (name, attempt) in attempts {
+        world.want(name);
+        world.attempt(name, &format!("token0{}00", name.replace('-', "0")), attempt);
+    }
+    world.want("heron-prod");
+    let plan = Plan { accounts: BTreeMap::new(), ..crate::plan(Input { stopping: true, ..world.input() }) };
+    let steps: Vec<_> = plan.steps.iter().map(|step| step.id.0.as_str()).collect();
+    assert_eq!(steps, ["withdraw/aviary/gull-prod/token0gull0prod00", "record/aviary/tern-prod/token0tern0prod00"]);
+    assert_eq!((check(Input { stopping: true, ..world.input() }, &plan), plan.reads), (vec![], BTreeSet::new()));
+}
+
+#[test]
+fn the_answer_for_an_object_that_is_not_accepted_any_more_is_kept() {
+    let mut world = World::new();
+    world.attempt("heron-prod", "token0heron0first", Some(Attempt::Accepted(request_id("heronrequest"))));
+    assert_eq!(kinds(&world.plan()), ["RecordRequest"]);
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn read_name(read: &Read) -> StepId {
 impl Loop {
     fn new(seed: u64, names: &[String]) -> Self {
         let mut process = World::unread();
+        process.mark.settled = false;
         for (number, name) in (0..).zip(names) {
             let desired = process.want(name);
             desired.created = at(-number);
@@ -447,7 +448,9 @@ impl Loop {
             }
         }
         let World { desired, epoch, .. } = self.process.clone();
+        let settled = self.process.mark.settled;
         self.process = World { desired, epoch: epoch + 1, now: self.toy.now, ..World::unread() };
+        self.process.mark.settled = settled;
         self.written.clear();
         self.mutating = false;
         self.reading.clear();

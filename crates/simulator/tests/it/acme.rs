@@ -95,7 +95,7 @@ fn transcript(seed: u64) -> (String, String) {
             manifests,
             config: config(),
             seed,
-            until: Duration::from_secs(3600),
+            until: Duration::from_hours(1),
         };
         let tell = |entry: &Entry| timeline.push_str(&serde_json::to_string(entry).unwrap());
         let told = simulate(scenario, tell, |_| {}).await.unwrap();

@@ -147,7 +147,11 @@ fn a_namespace_that_may_not_vend_to_prod() {
             kube::api::Patch::Merge(json!({"metadata": {"labels": {"tier": tier}}}))
         };
         namespaces
-            .patch("team-web", &Default::default(), &label(serde_json::Value::Null))
+            .patch(
+                "team-web",
+                &kube::api::PatchParams::default(),
+                &label(serde_json::Value::Null),
+            )
             .await
             .unwrap();
         scene.create("team-web", "bittern", spec("prod")).await;
@@ -160,7 +164,11 @@ fn a_namespace_that_may_not_vend_to_prod() {
             .await;
         assert_refused(&scene, "EnvironmentNotAllowed");
         namespaces
-            .patch("team-web", &Default::default(), &label(json!("production")))
+            .patch(
+                "team-web",
+                &kube::api::PatchParams::default(),
+                &label(json!("production")),
+            )
             .await
             .unwrap();
         scene.run_until_all_ready(10 * MINUTE).await;

@@ -232,7 +232,9 @@ fn the_outputs_are_kept_as_they_should_be() {
             .await;
         let api: kube::Api<k8s_openapi::api::core::v1::ConfigMap> =
             kube::Api::namespaced(scene.world.client(), "team-web");
-        api.delete("egret-out", &Default::default()).await.unwrap();
+        api.delete("egret-out", &kube::api::DeleteParams::default())
+            .await
+            .unwrap();
         scene
             .run_until(5 * MINUTE, "written again", |scene| map(scene).is_some())
             .await;

@@ -3,7 +3,7 @@
 use crate::scene::{MINUTE, Scene, config, in_virtual_time, spec};
 use std::time::Duration;
 
-const GRACE: Duration = Duration::from_secs(15 * 60);
+const GRACE: Duration = Duration::from_mins(15);
 
 #[test]
 fn a_crash_at_any_time_leaves_one_account_each() {
@@ -67,7 +67,7 @@ fn a_stop_gives_the_lease_back_within_five_seconds() {
         scene
             .run_until(Duration::from_secs(5), "stopped", |scene| scene.has_ended(0))
             .await;
-        assert!(scene.world.clock.elapsed() - stopped <= Duration::from_secs(5));
+        assert!(scene.world.clock.elapsed() <= stopped + Duration::from_secs(5));
         let lease = scene
             .world
             .kubernetes
@@ -80,7 +80,10 @@ fn a_stop_gives_the_lease_back_within_five_seconds() {
         scene.assert_one_account_each(6);
         // The successor does not know how empty AWS's bucket is, so one call may be throttled; none is accepted twice.
         let calls = scene.world.organization.calls();
-        let accepted = calls.iter().filter(|call| call.operation == "CreateAccount" && call.outcome == "OK").count();
+        let accepted = calls
+            .iter()
+            .filter(|call| call.operation == "CreateAccount" && call.outcome == "OK")
+            .count();
         assert_eq!(accepted, 6);
     });
 }

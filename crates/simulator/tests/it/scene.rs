@@ -106,10 +106,10 @@ impl Scene {
             let wait = async {
                 // A dropped sender is no order to stop.
                 if stopped.await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
-            operator::run(operator, wait).await.unwrap();
+            Box::pin(operator::run(operator, wait)).await.unwrap();
         };
         self.processes.push(Process {
             future: Box::pin(future),
@@ -145,7 +145,7 @@ impl Scene {
         let all = futures::future::join_all(running);
         tokio::select! {
             biased;
-            _ = async { all.await; std::future::pending::<()>().await } => {}
+            () = async { all.await; std::future::pending::<()>().await } => {}
             () = tokio::time::sleep(time) => {}
         }
     }
@@ -155,7 +155,7 @@ impl Scene {
         let begin = self.world.clock.elapsed();
         while !holds(self) {
             assert!(
-                self.world.clock.elapsed() - begin < limit,
+                self.world.clock.elapsed() < begin + limit,
                 "not within {limit:?}: {what}\n{:#?}",
                 self.report()
             );
@@ -241,9 +241,12 @@ impl Scene {
             "metadata": {"name": name, "namespace": namespace}, "spec": spec,
         });
         let api: Api<AwsAccount> = Api::namespaced(self.world.client(), namespace);
-        api.create(&Default::default(), &serde_json::from_value(object).unwrap())
-            .await
-            .unwrap();
+        api.create(
+            &kube::api::PostParams::default(),
+            &serde_json::from_value(object).unwrap(),
+        )
+        .await
+        .unwrap();
     }
 
     pub async fn patch(&self, namespace: &str, name: &str, patch: Value) {
@@ -304,4 +307,4 @@ pub fn spec(environment: &str) -> Value {
     })
 }
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_mins(1);

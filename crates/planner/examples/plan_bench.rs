@@ -1,0 +1,211 @@
+//! How long one plan takes: `cargo run --release -p bulkhead-planner --example plan_bench [accounts]`.
+//!
+//! Prints, for several states of an organization, the best and the middle of some runs of `plan` and of `check`.
+//! The target is 10,000 accounts in less than 50 ms.
+
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    AccountId, AccountKey, AccountName, AccountState, Claim, DesiredAccount, DesiredOrg, Email, Installation, Invalid,
+    Journal, JournalEntry, Limits, Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId,
+    OuId, OuPath, Outputs, ParentId, RoleName, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
+};
+use planner::Input;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+const OWN: &str = "acme:uid";
+/// Units of 200 accounts each, five levels deep.
+const PER_UNIT: usize = 200;
+const RUNS: usize = 21;
+
+fn unit_id(number: usize, depth: usize) -> Result<OuId, Invalid> {
+    OuId::parse(&format!("ou-a1b2-{number:05}{depth:05}"))
+}
+
+fn tags(name: &str, claim: &Claim) -> Result<Tags, Invalid> {
+    let pairs = [
+        (tag_keys::CLAIM, claim.as_str()),
+        (tag_keys::WORKLOAD, name),
+        (tag_keys::ENVIRONMENT, "prod"),
+        ("cost-center", "4711"),
+        ("data-class", "internal"),
+        ("owner-contact", "payments@example.com"),
+        ("owner-team", "payments"),
+        ("purpose", "Card payment processing API"),
+    ];
+    pairs.iter().map(|(key, value)| Ok((TagKey::parse(key)?, TagValue::parse(value)?))).collect()
+}
+
+/// An organization and what is wanted of it.
+struct World {
+    desired: DesiredOrg,
+    observed: ObservedOrg,
+    journal: Journal,
+    now: Timestamp,
+}
+
+/// Everything as it should be.
+fn settled(count: usize) -> Result<World, Invalid> {
+    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 56);
+    let installation = Installation::parse("acme")?;
+    let root = RootId::parse("r-a1b2")?;
+    let mut units = Vec::new();
+    for unit in 0..count.div_ceil(PER_UNIT) {
+        let mut parent = ParentId::Root(root.clone());
+        for depth in 0..OuPath::MAX_DEPTH {
+            let id = unit_id(unit, depth)?;
+            units.push(ObservedUnit { id: id.clone(), name: format!("Unit {unit} {depth}"), parent });
+            parent = ParentId::Ou(id);
+        }
+    }
+    let mut desired = DesiredOrg { installation: installation.clone(), accounts: BTreeMap::new(), leaving: BTreeMap::new() };
+    let (mut accounts, mut journal, mut bulk) = (Vec::new(), Journal::new(), BTreeMap::new());
+    let mut proofs = BTreeMap::new();
+    for number in 0..count {
+        let (namespace, name) = (format!("team-{}", number % 500), format!("workload-{number}-prod"));
+        let key = AccountKey::new(&namespace, &name);
+        let claim = Claim::new(&installation, &namespace, &name);
+        let tags = tags(&name, &claim)?;
+        let id = AccountId::parse(&format!("1{number:011}"))?;
+        let unit = number / PER_UNIT;
+        let path: Vec<String> = (0..OuPath::MAX_DEPTH).map(|depth| format!("Unit {unit} {depth}")).collect();
+        let email = Email::parse(&format!("aws+{number}@example.com"))?;
+        accounts.push(ObservedAccount {
+            id: id.clone(),
+            arn: format!("arn:aws:organizations::999999999999:account/o-exampleorgid/{id}"),
+            email: email.to_string(),
+            name: name.clone(),
+            state: AccountState::Active,
+            parent: ParentId::Ou(unit_id(unit, OuPath::MAX_DEPTH - 1)?),
+            tags: Some(tags.clone()),
+            tags_confirmed: true,
+        });
+        bulk.insert(id.clone(), tags.clone());
+        let role = format!("arn:aws:iam::{id}:role/BulkheadAccess");
+        proofs.insert(id.clone(), (role.clone(), now));
+        journal.insert(
+            key.clone(),
+            JournalEntry {
+                account_id: Some(id),
+                verified_role: Some(role),
+                managed_tags: tags.keys().cloned().collect(),
+                ..JournalEntry::default()
+            },
+        );
+        desired.accounts.insert(
+            key.clone(),
+            DesiredAccount {
+                key,
+                claim,
+                created: now,
+                workload: name.clone(),
+                environment: "prod".into(),
+                email,
+                account_name: AccountName::parse(&name)?,
+                role_name: RoleName::parse("BulkheadAccess")?,
+                organizational_unit: OuPath::parse(&path.join("/"))?,
+                bound_unit: None,
+                tags,
+                outputs: None,
+                open_gates: vec![],
+                suspend: false,
+            },
+        );
+    }
+    let snapshot = Snapshot {
+        organization: OrganizationId::parse("o-exampleorgid")?,
+        management: AccountId::parse("999999999999")?,
+        root,
+        units,
+        accounts,
+        tags: bulk,
+        in_progress: vec![],
+    };
+    let mut observed = ObservedOrg::default();
+    observed.observe(Observation::Full { look: 1, began: now, snapshot: Box::new(snapshot) }, now);
+    observed.access = proofs;
+    Ok(World { desired, observed, journal, now })
+}
+
+fn measure(what: &str, world: &World) {
+    let mut mark = Mark::new(OWN.into(), None, SignedDuration::from_secs(30), true);
+    mark.on_read(Some(OWN.into()), world.now);
+    let limits = Limits {
+        mode: Mode::Enforce,
+        creations_in_flight: 5,
+        creation_window: 8,
+        creation_grace: SignedDuration::from_mins(15),
+        refresh_accounts: SignedDuration::from_mins(2),
+        refresh_full: SignedDuration::from_mins(10),
+        poll: SignedDuration::from_secs(5),
+    };
+    let (attempts, held, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let input = Input {
+        desired: &world.desired,
+        observed: &world.observed,
+        journal: &world.journal,
+        attempts: &attempts,
+        held: &held,
+        in_flight: &in_flight,
+        mark: &mark,
+        limits: &limits,
+        epoch: 1,
+        nonce: "nonce",
+        now: world.now,
+        stopping: false,
+    };
+    let mut times = Vec::new();
+    let mut steps = 0;
+    for _ in 0..RUNS {
+        let began = Instant::now();
+        let plan = planner::plan(input);
+        let planned = began.elapsed();
+        let findings = planner::check(input, &plan);
+        times.push((planned, began.elapsed() - planned));
+        assert_eq!(findings, [], "a good plan");
+        steps = plan.steps.len();
+    }
+    times.sort();
+    let ((best, _), (middle, check)) = (times[0], times[RUNS / 2]);
+    println!("{what:<34} {steps:>6} steps   plan {best:>9.2?} best, {middle:>9.2?} middle   check {check:>9.2?}");
+}
+
+fn main() -> Result<(), Invalid> {
+    let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(10_000);
+    println!("{count} accounts in {} units:", count.div_ceil(PER_UNIT) * OuPath::MAX_DEPTH);
+    let world = settled(count)?;
+    measure("all as it should be", &world);
+
+    let mut world = settled(count)?;
+    for desired in world.desired.accounts.values_mut() {
+        desired.tags.insert(TagKey::parse("cost-center")?, TagValue::parse("4712")?);
+        desired.outputs = Some(Outputs { config_map: "account".into() });
+    }
+    measure("a tag of all has changed", &world);
+
+    let mut world = settled(count)?;
+    world.observed.units.retain(|id, _| !id.as_str().ends_with('4'));
+    measure("the lowest units are gone", &world);
+
+    let mut world = settled(count)?;
+    for (number, entry) in world.journal.values_mut().enumerate() {
+        if number % 2 == 0 {
+            *entry = JournalEntry::default();
+        }
+    }
+    measure("half of the memory is lost", &world);
+
+    let mut world = settled(count)?;
+    world.observed.accounts.clear();
+    world.journal.clear();
+    measure("no account exists", &world);
+
+    let mut world = settled(count)?;
+    let accounts = std::mem::take(&mut world.desired.accounts);
+    world.desired.leaving = accounts.into_values().map(|desired| (desired.key, desired.claim)).collect();
+    world.journal.values_mut().for_each(|entry| entry.held = true);
+    measure("all objects are deleted", &world);
+    Ok(())
+}
