@@ -2,20 +2,20 @@
 
 use crate::text::Invalid;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Parses the text AWS writes.
             pub fn parse(value: &str) -> Result<Self, Invalid> {
                 let check: fn(&str) -> bool = $check;
-                if check(value) { Ok(Self(value.to_owned())) } else { Err(Invalid::new($what, $rule, value)) }
+                if check(value) { Ok(Self(value.into())) } else { Err(Invalid::new($what, $rule, value)) }
             }
             /// The text as AWS writes it.
             pub fn as_str(&self) -> &str { &self.0 }
@@ -28,7 +28,7 @@ macro_rules! id {
             fn try_from(value: String) -> Result<Self, Invalid> { Self::parse(&value) }
         }
         impl From<$name> for String {
-            fn from(value: $name) -> String { value.0 }
+            fn from(value: $name) -> String { value.0.as_ref().to_owned() }
         }
     };
 }
@@ -80,7 +80,11 @@ pub enum ParentId {
 impl ParentId {
     /// Parses either form.
     pub fn parse(value: &str) -> Result<Self, Invalid> {
-        if value.starts_with("r-") { RootId::parse(value).map(Self::Root) } else { OuId::parse(value).map(Self::Ou) }
+        if value.starts_with("r-") {
+            RootId::parse(value).map(Self::Root)
+        } else {
+            OuId::parse(value).map(Self::Ou)
+        }
     }
     /// The text as AWS writes it.
     pub fn as_str(&self) -> &str {

@@ -17,8 +17,8 @@ pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
 pub use mark::{Mark, MarkVerdict};
 pub use observed::{
-    AccountState, CreationRecord, CreationState, Effect, ObservedAccount, ObservedOrg, ObservedUnit,
-    Observation, READ_LAG, Snapshot, Tags,
+    AccountState, CreationRecord, CreationState, Effect, Observation, ObservedAccount, ObservedOrg,
+    ObservedUnit, READ_LAG, Snapshot, Tags,
 };
 pub use plan::{
     AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, Read, Stage, Step, StepId, Verdict,

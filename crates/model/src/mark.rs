@@ -48,7 +48,14 @@ pub enum MarkVerdict {
 impl Mark {
     /// Nothing known yet.
     pub fn new(own: String, take_over: Option<String>, reread: SignedDuration, settled: bool) -> Self {
-        Self { own, take_over, reread, last_read: None, written: None, settled }
+        Self {
+            own,
+            take_over,
+            reread,
+            last_read: None,
+            written: None,
+            settled,
+        }
     }
 
     /// A read of the root's tags that began at `began` found `value`.
@@ -64,7 +71,11 @@ impl Mark {
                 self.settled |= *confirmed == 2;
             }
         } else {
-            if self.last_read.as_ref().is_some_and(|(last, _)| last.as_deref() == Some(self.own.as_str())) {
+            if self
+                .last_read
+                .as_ref()
+                .is_some_and(|(last, _)| last.as_deref() == Some(self.own.as_str()))
+            {
                 // Lost after it had been ours: the right to take over was for one use, a person must name it again.
                 self.written = None;
                 self.take_over = None;
@@ -81,9 +92,12 @@ impl Mark {
 
     /// The verdict at `now`.
     pub fn verdict(&self, now: Timestamp) -> MarkVerdict {
-        let Some((value, began)) = &self.last_read else { return MarkVerdict::Unknown };
-        let wrote_after_read =
-            self.written.is_some_and(|(written, confirmed)| written >= *began && confirmed == 0 && !self.settled);
+        let Some((value, began)) = &self.last_read else {
+            return MarkVerdict::Unknown;
+        };
+        let wrote_after_read = self
+            .written
+            .is_some_and(|(written, confirmed)| written >= *began && confirmed == 0 && !self.settled);
         match value.as_deref() {
             _ if wrote_after_read => MarkVerdict::Settling,
             Some(value) if value == self.own => match self.written {
@@ -91,11 +105,16 @@ impl Mark {
                 _ if now.duration_since(*began) > self.reread => MarkVerdict::Unknown,
                 _ => MarkVerdict::Ours,
             },
-            Some(value) if self.take_over.as_deref() != Some(value) => MarkVerdict::Claimed { by: value.to_owned() },
+            Some(value) if self.take_over.as_deref() != Some(value) => {
+                MarkVerdict::Claimed { by: value.to_owned() }
+            }
             // A read that is not fresh is no ground for writing over somebody.
             _ if now.duration_since(*began) > self.reread => MarkVerdict::Unknown,
             // Written before, and the read does not show it yet: AWS's read lag, or somebody was faster. Wait a period.
-            _ if self.written.is_some_and(|(written, _)| now.duration_since(written) < self.reread) => {
+            _ if self
+                .written
+                .is_some_and(|(written, _)| now.duration_since(written) < self.reread) =>
+            {
                 MarkVerdict::Settling
             }
             _ => MarkVerdict::Write,
@@ -104,7 +123,9 @@ impl Mark {
 
     /// When the mark has to be read next: a little before the last read gets too old, and at the moments that settle it.
     pub fn next_read(&self, now: Timestamp) -> Timestamp {
-        let Some((_, began)) = &self.last_read else { return now };
+        let Some((_, began)) = &self.last_read else {
+            return now;
+        };
         let regular = *began + self.reread * 4 / 5;
         match self.written {
             Some((written, confirmed)) if confirmed < 2 => {
@@ -124,7 +145,12 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + seconds).unwrap()
     }
     fn mark(take_over: Option<&str>) -> Mark {
-        Mark::new("acme:uid-1".into(), take_over.map(str::to_owned), SignedDuration::from_secs(30), false)
+        Mark::new(
+            "acme:uid-1".into(),
+            take_over.map(str::to_owned),
+            SignedDuration::from_secs(30),
+            false,
+        )
     }
 
     #[test]
@@ -136,14 +162,22 @@ mod tests {
         m.on_written(at(1));
         assert_eq!(m.verdict(at(1)), MarkVerdict::Settling);
         m.on_read(Some("acme:uid-1".into()), at(10));
-        assert_eq!(m.verdict(at(10)), MarkVerdict::Settling, "an early read confirms nothing");
+        assert_eq!(
+            m.verdict(at(10)),
+            MarkVerdict::Settling,
+            "an early read confirms nothing"
+        );
         assert_eq!(m.next_read(at(10)), at(31));
         m.on_read(Some("acme:uid-1".into()), at(31));
         assert_eq!(m.verdict(at(31)), MarkVerdict::Settling);
         assert_eq!(m.next_read(at(31)), at(61));
         m.on_read(Some("acme:uid-1".into()), at(61));
         assert_eq!(m.verdict(at(61)), MarkVerdict::Ours);
-        assert_eq!(m.verdict(at(92)), MarkVerdict::Unknown, "an old read is no licence");
+        assert_eq!(
+            m.verdict(at(92)),
+            MarkVerdict::Unknown,
+            "an old read is no licence"
+        );
     }
 
     #[test]
@@ -158,7 +192,11 @@ mod tests {
     fn a_crash_while_settling_does_not_shorten_it() {
         let mut m = mark(None);
         m.on_read(Some("acme:uid-1".into()), at(0));
-        assert_eq!(m.verdict(at(0)), MarkVerdict::Settling, "the term before may have written it a moment ago");
+        assert_eq!(
+            m.verdict(at(0)),
+            MarkVerdict::Settling,
+            "the term before may have written it a moment ago"
+        );
         m.on_read(Some("acme:uid-1".into()), at(30));
         m.on_read(Some("acme:uid-1".into()), at(60));
         assert_eq!(m.verdict(at(60)), MarkVerdict::Ours);
@@ -169,10 +207,20 @@ mod tests {
     fn another_cluster_is_refused_until_its_value_is_named_exactly() {
         let mut m = mark(None);
         m.on_read(Some("acme:uid-0".into()), at(0));
-        assert_eq!(m.verdict(at(0)), MarkVerdict::Claimed { by: "acme:uid-0".into() });
+        assert_eq!(
+            m.verdict(at(0)),
+            MarkVerdict::Claimed {
+                by: "acme:uid-0".into()
+            }
+        );
         let mut wrong = mark(Some("acme:uid-9"));
         wrong.on_read(Some("acme:uid-0".into()), at(0));
-        assert_eq!(wrong.verdict(at(0)), MarkVerdict::Claimed { by: "acme:uid-0".into() });
+        assert_eq!(
+            wrong.verdict(at(0)),
+            MarkVerdict::Claimed {
+                by: "acme:uid-0".into()
+            }
+        );
         let mut named = mark(Some("acme:uid-0"));
         named.on_read(Some("acme:uid-0".into()), at(0));
         assert_eq!(named.verdict(at(0)), MarkVerdict::Write);
@@ -185,8 +233,18 @@ mod tests {
         m.on_written(at(0));
         m.on_read(Some("acme:uid-1".into()), at(30));
         m.on_read(Some("acme:uid-2".into()), at(60));
-        assert_eq!(m.verdict(at(60)), MarkVerdict::Claimed { by: "acme:uid-2".into() });
+        assert_eq!(
+            m.verdict(at(60)),
+            MarkVerdict::Claimed {
+                by: "acme:uid-2".into()
+            }
+        );
         m.on_read(Some("acme:uid-0".into()), at(90));
-        assert_eq!(m.verdict(at(90)), MarkVerdict::Claimed { by: "acme:uid-0".into() });
+        assert_eq!(
+            m.verdict(at(90)),
+            MarkVerdict::Claimed {
+                by: "acme:uid-0".into()
+            }
+        );
     }
 }

@@ -251,8 +251,20 @@ impl ObservedOrg {
     /// Takes in, at `now`, what a read brought.
     pub fn observe(&mut self, observation: Observation, now: Timestamp) {
         match observation {
-            Observation::Full { look, began, snapshot } => {
-                let Snapshot { organization, management, root, units, accounts, tags, in_progress } = *snapshot;
+            Observation::Full {
+                look,
+                began,
+                snapshot,
+            } => {
+                let Snapshot {
+                    organization,
+                    management,
+                    root,
+                    units,
+                    accounts,
+                    tags,
+                    in_progress,
+                } = *snapshot;
                 self.organization = Some(organization);
                 self.management = Some(management);
                 self.root = Some(root);
@@ -263,24 +275,41 @@ impl ObservedOrg {
                 self.looked(look, began);
                 self.full = Some(began);
             }
-            Observation::Look { look, began, accounts, in_progress } => {
+            Observation::Look {
+                look,
+                began,
+                accounts,
+                in_progress,
+            } => {
                 self.merge_accounts(accounts, began);
                 self.merge_in_progress(in_progress);
                 self.looked(look, began);
             }
-            Observation::Creations { began, in_progress, described } => {
+            Observation::Creations {
+                began,
+                in_progress,
+                described,
+            } => {
                 self.merge_in_progress(in_progress);
                 for record in described {
                     self.record(record, now);
                 }
                 self.polled = Some(began);
             }
-            Observation::Account { began, account: Some(account), id } => {
+            Observation::Account {
+                began,
+                account: Some(account),
+                id,
+            } => {
                 self.misses.remove(&id);
                 self.doubted.remove(&id);
                 self.merge_account(account, began);
             }
-            Observation::Account { began, id, account: None } => self.miss(&id, began),
+            Observation::Account {
+                began,
+                id,
+                account: None,
+            } => self.miss(&id, began),
         }
     }
 
@@ -310,7 +339,11 @@ impl ObservedOrg {
                     tags.retain(|key, _| !keys.contains(key));
                 }
             }
-            Effect::AccessVerified { account, role_arn, at } => {
+            Effect::AccessVerified {
+                account,
+                role_arn,
+                at,
+            } => {
                 self.access.insert(account, (role_arn, at));
             }
         }
@@ -340,7 +373,9 @@ impl ObservedOrg {
 
     /// Requests that are in progress, ours and others'.
     pub fn in_progress(&self) -> impl Iterator<Item = &CreationRecord> {
-        self.creations.values().filter(|record| record.state == CreationState::InProgress)
+        self.creations
+            .values()
+            .filter(|record| record.state == CreationState::InProgress)
     }
 
     fn merge_units(&mut self, units: Vec<ObservedUnit>, began: Timestamp) {
@@ -360,7 +395,12 @@ impl ObservedOrg {
             self.misses.remove(&account.id);
             self.merge_account(account, began);
         }
-        let unseen: Vec<AccountId> = self.accounts.keys().filter(|id| !seen.contains(*id)).cloned().collect();
+        let unseen: Vec<AccountId> = self
+            .accounts
+            .keys()
+            .filter(|id| !seen.contains(*id))
+            .cloned()
+            .collect();
         for id in unseen {
             self.miss(&id, began);
         }
@@ -388,7 +428,10 @@ impl ObservedOrg {
 
     /// What AWS says of one request, at the end of a read or in the answer to the call.
     fn record(&mut self, record: CreationRecord, now: Timestamp) {
-        if matches!(record.state, CreationState::Succeeded(_) | CreationState::Failed(_)) {
+        if matches!(
+            record.state,
+            CreationState::Succeeded(_) | CreationState::Failed(_)
+        ) {
             self.settled.entry(record.id.clone()).or_insert(now);
         }
         self.creations.insert(record.id.clone(), record);
@@ -411,7 +454,11 @@ impl ObservedOrg {
 
     fn merge_bulk_tags(&mut self, tags: &BTreeMap<AccountId, Tags>, began: Timestamp) {
         for (id, account) in &mut self.accounts {
-            let recent = self.own.get(id).and_then(|own| own.tagged).is_some_and(|at| began < at + READ_LAG);
+            let recent = self
+                .own
+                .get(id)
+                .and_then(|own| own.tagged)
+                .is_some_and(|at| began < at + READ_LAG);
             let bulk = tags.get(id).cloned().unwrap_or_default();
             // The bulk listing may be stale: it does not take back what a read of the account itself has shown, it only
             // makes us read the account again.
@@ -430,13 +477,16 @@ impl ObservedOrg {
         // The list is whole: a request that left it is not in progress any more, or not listed yet. Those that an object
         // knows are asked for one by one; nobody would ever ask for the others.
         let listed: BTreeSet<CreateRequestId> = in_progress.iter().map(|record| record.id.clone()).collect();
-        self.creations.retain(|id, known| known.state != CreationState::InProgress || listed.contains(id));
+        self.creations
+            .retain(|id, known| known.state != CreationState::InProgress || listed.contains(id));
         for record in in_progress {
             // A finished request never goes back to being in progress: a stale list must not say so.
-            let settled = self
-                .creations
-                .get(&record.id)
-                .is_some_and(|known| matches!(known.state, CreationState::Succeeded(_) | CreationState::Failed(_)));
+            let settled = self.creations.get(&record.id).is_some_and(|known| {
+                matches!(
+                    known.state,
+                    CreationState::Succeeded(_) | CreationState::Failed(_)
+                )
+            });
             if !settled {
                 self.creations.insert(record.id.clone(), record);
             }
@@ -464,7 +514,12 @@ mod tests {
         }
     }
     fn look(org: &mut ObservedOrg, seconds: i64, accounts: Vec<ObservedAccount>) {
-        let look = Observation::Look { look: 1, began: at(seconds), accounts, in_progress: vec![] };
+        let look = Observation::Look {
+            look: 1,
+            began: at(seconds),
+            accounts,
+            in_progress: vec![],
+        };
         org.observe(look, at(seconds));
     }
 
@@ -474,11 +529,21 @@ mod tests {
         look(&mut org, 0, vec![account("r-a1b2")]);
         let id = AccountId::parse("111111111111").unwrap();
         let to = ParentId::parse("ou-a1b2-12345678").unwrap();
-        org.effect(Effect::AccountMoved { account: id.clone(), to: to.clone() }, at(10));
+        org.effect(
+            Effect::AccountMoved {
+                account: id.clone(),
+                to: to.clone(),
+            },
+            at(10),
+        );
         look(&mut org, 20, vec![account("r-a1b2")]);
         assert_eq!(org.accounts[&id].parent, to);
         look(&mut org, 71, vec![account("r-a1b2")]);
-        assert_eq!(org.accounts[&id].parent.as_str(), "r-a1b2", "later it is somebody else's move");
+        assert_eq!(
+            org.accounts[&id].parent.as_str(),
+            "r-a1b2",
+            "later it is somebody else's move"
+        );
     }
 
     #[test]
@@ -487,7 +552,11 @@ mod tests {
         look(&mut org, 0, vec![account("r-a1b2")]);
         for seconds in [1, 2, 3, 4, 60] {
             look(&mut org, seconds, vec![]);
-            assert_eq!(org.accounts.len(), 1, "looks that follow each other closely share one lag");
+            assert_eq!(
+                org.accounts.len(),
+                1,
+                "looks that follow each other closely share one lag"
+            );
         }
         look(&mut org, 61, vec![]);
         assert!(org.accounts.is_empty());
@@ -509,8 +578,16 @@ mod tests {
     fn a_request_that_left_the_list_is_not_in_progress_any_more() {
         let mut org = ObservedOrg::default();
         let id = CreateRequestId::parse("car-12345678").unwrap();
-        let record = CreationRecord { id, account_name: "a".into(), state: CreationState::InProgress };
-        let list = |in_progress| Observation::Creations { began: at(0), in_progress, described: vec![] };
+        let record = CreationRecord {
+            id,
+            account_name: "a".into(),
+            state: CreationState::InProgress,
+        };
+        let list = |in_progress| Observation::Creations {
+            began: at(0),
+            in_progress,
+            described: vec![],
+        };
         org.observe(list(vec![record]), at(0));
         assert_eq!(org.in_progress().count(), 1);
         org.observe(list(vec![]), at(1));
@@ -520,7 +597,12 @@ mod tests {
     #[test]
     fn the_newest_look_counts_in_whatever_order_they_end() {
         let mut org = ObservedOrg::default();
-        let numbered = |look, seconds| Observation::Look { look, began: at(seconds), accounts: vec![], in_progress: vec![] };
+        let numbered = |look, seconds| Observation::Look {
+            look,
+            began: at(seconds),
+            accounts: vec![],
+            in_progress: vec![],
+        };
         org.observe(numbered(2, 20), at(30));
         org.observe(numbered(1, 10), at(40));
         assert_eq!(org.look, Some((2, at(20))));
@@ -531,7 +613,11 @@ mod tests {
         let mut org = ObservedOrg::default();
         let id = CreateRequestId::parse("car-12345678").unwrap();
         let state = CreationState::Failed("INVALID_EMAIL".into());
-        let record = CreationRecord { id: id.clone(), account_name: "a".into(), state };
+        let record = CreationRecord {
+            id: id.clone(),
+            account_name: "a".into(),
+            state,
+        };
         org.effect(Effect::CreationAccepted(record), at(5));
         assert_eq!(org.settled[&id], at(5));
     }
@@ -540,10 +626,18 @@ mod tests {
     fn a_finished_request_stays_finished() {
         let mut org = ObservedOrg::default();
         let id = CreateRequestId::parse("car-12345678").unwrap();
-        let record = |state| CreationRecord { id: id.clone(), account_name: "a".into(), state };
+        let record = |state| CreationRecord {
+            id: id.clone(),
+            account_name: "a".into(),
+            state,
+        };
         let failed = record(CreationState::Failed("EMAIL_ALREADY_EXISTS".into()));
         org.observe(
-            Observation::Creations { began: at(0), in_progress: vec![], described: vec![failed] },
+            Observation::Creations {
+                began: at(0),
+                in_progress: vec![],
+                described: vec![failed],
+            },
             at(1),
         );
         org.observe(

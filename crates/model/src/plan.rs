@@ -1,8 +1,8 @@
 //! The plan: what to do, what waits and why, what is refused and why, what to look at, and each account's state in words.
 
 use crate::{
-    AccountId, AccountKey, AccountName, AccountState, CreateRequestId, Creation, Email, OuId, ParentId, Reason,
-    RoleName, TagKey, Tags, Token,
+    AccountId, AccountKey, AccountName, AccountState, CreateRequestId, Creation, Email, OuId, ParentId,
+    Reason, RoleName, TagKey, Tags, Token,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;

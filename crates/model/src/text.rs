@@ -1,7 +1,7 @@
 //! Texts with rules: emails, names, tags, organizational-unit paths, claims.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A value that breaks a rule: names what it is, the rule and the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,11 @@ pub struct Invalid {
 impl Invalid {
     /// A finding about one value.
     pub fn new(what: &'static str, rule: &'static str, value: &str) -> Self {
-        Self { what, rule, value: value.to_owned() }
+        Self {
+            what,
+            rule,
+            value: value.to_owned(),
+        }
     }
 }
 
@@ -27,13 +31,13 @@ macro_rules! text {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Parses, or names the rule that is broken.
             pub fn parse(value: &str) -> Result<Self, Invalid> {
                 let rule: fn(&str) -> Result<(), Invalid> = $parse;
-                rule(value).map(|()| Self(value.to_owned()))
+                rule(value).map(|()| Self(value.into()))
             }
             /// The text.
             pub fn as_str(&self) -> &str { &self.0 }
@@ -46,7 +50,7 @@ macro_rules! text {
             fn try_from(value: String) -> Result<Self, Invalid> { Self::parse(&value) }
         }
         impl From<$name> for String {
-            fn from(value: $name) -> String { value.0 }
+            fn from(value: $name) -> String { value.0.as_ref().to_owned() }
         }
     };
 }
@@ -87,11 +91,16 @@ text!(
 );
 
 fn check(value: &str, what: &'static str, rule: &'static str, holds: bool) -> Result<(), Invalid> {
-    if holds { Ok(()) } else { Err(Invalid::new(what, rule, value)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Invalid::new(what, rule, value))
+    }
 }
 
 fn tag_characters(text: &str) -> bool {
-    text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
+    text.chars()
+        .all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))
 }
 
 fn email_rule(value: &str) -> Result<(), Invalid> {
@@ -102,19 +111,28 @@ fn email_rule(value: &str) -> Result<(), Invalid> {
         return Err(Invalid::new(WHAT, "of the form local@domain", value));
     };
     check(value, WHAT, "with exactly one @", !domain.contains('@'))?;
-    check(value, WHAT, "with a local part that is not empty and does not begin with a dot", !local.is_empty() && !local.starts_with('.'))?;
+    check(
+        value,
+        WHAT,
+        "with a local part that is not empty and does not begin with a dot",
+        !local.is_empty() && !local.starts_with('.'),
+    )?;
     check(
         value,
         WHAT,
         "without whitespace and without any of \" ' ( ) < > [ ] : ; , \\ | % & before the @",
-        local.bytes().all(|b| b > 0x20 && b < 0x7f && !b"\"'()<>[]:;,\\|%&".contains(&b)),
+        local
+            .bytes()
+            .all(|b| b > 0x20 && b < 0x7f && !b"\"'()<>[]:;,\\|%&".contains(&b)),
     )?;
     check(
         value,
         WHAT,
         "with a domain of letters, digits, - and . that has a dot and neither begins nor ends with - or .",
         domain.contains('.')
-            && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+            && domain
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
             && !domain.starts_with(['-', '.'])
             && !domain.ends_with(['-', '.']),
     )
@@ -141,9 +159,19 @@ impl OuPath {
     pub fn parse(value: &str) -> Result<Self, Invalid> {
         const WHAT: &str = "organizational unit path";
         let names: Vec<String> = value.split('/').map(str::to_owned).collect();
-        check(value, WHAT, "at most 5 levels deep (AWS's limit below the root)", names.len() <= Self::MAX_DEPTH)?;
+        check(
+            value,
+            WHAT,
+            "at most 5 levels deep (AWS's limit below the root)",
+            names.len() <= Self::MAX_DEPTH,
+        )?;
         let fits = |name: &String| (1..=128).contains(&name.chars().count()) && name.trim() == name;
-        check(value, WHAT, "names of 1..128 characters joined by /, without spaces around a name", names.iter().all(fits))?;
+        check(
+            value,
+            WHAT,
+            "names of 1..128 characters joined by /, without spaces around a name",
+            names.iter().all(fits),
+        )?;
         Ok(Self(names))
     }
     /// The names from the root downwards.
@@ -196,7 +224,11 @@ mod tests {
 
     #[test]
     fn emails_follow_the_documented_rules() {
-        for good in ["a@b.co", "aws+team.payments-prod@example.com", "UPPER@Example.COM"] {
+        for good in [
+            "a@b.co",
+            "aws+team.payments-prod@example.com",
+            "UPPER@Example.COM",
+        ] {
             assert!(Email::parse(good).is_ok(), "{good}");
         }
         for (bad, rule) in [
@@ -219,9 +251,17 @@ mod tests {
 
     #[test]
     fn paths_are_at_most_five_deep() {
-        assert_eq!(OuPath::parse("Workloads/Prod").unwrap().names(), ["Workloads", "Prod"]);
+        assert_eq!(
+            OuPath::parse("Workloads/Prod").unwrap().names(),
+            ["Workloads", "Prod"]
+        );
         assert!(OuPath::parse("a/b/c/d/e").is_ok());
-        assert!(OuPath::parse("a/b/c/d/e/f").unwrap_err().rule.contains("5 levels"));
+        assert!(
+            OuPath::parse("a/b/c/d/e/f")
+                .unwrap_err()
+                .rule
+                .contains("5 levels")
+        );
         assert!(OuPath::parse("a//b").is_err());
         assert!(OuPath::parse("").is_err());
     }

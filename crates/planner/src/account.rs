@@ -1,9 +1,14 @@
 //! One account: whose is it, is there one, is it in place, tagged, usable, told to others?
 
-use crate::{creation, identity::{Identity, identify}, placement, planning::Planning};
+use crate::{
+    creation,
+    identity::{Identity, identify},
+    placement,
+    planning::Planning,
+};
 use model::{
-    AccountFacts, AccountState, AccountView, Action, DesiredAccount, JournalEntry, ObservedAccount, OutputsState,
-    HoldKind, OuId, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
+    AccountFacts, AccountState, AccountView, Action, DesiredAccount, HoldKind, JournalEntry, ObservedAccount,
+    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +116,10 @@ fn vended(account: &ObservedAccount) -> Stage {
         ),
         AccountState::Suspended => blocked(Reason::AccountSuspended, "is suspended by AWS; ask AWS Support"),
         AccountState::PendingClosure => blocked(Reason::AccountClosed, "is being closed"),
-        AccountState::Closed => blocked(Reason::AccountClosed, "is closed; it is never created again by itself"),
+        AccountState::Closed => blocked(
+            Reason::AccountClosed,
+            "is closed; it is never created again by itself",
+        ),
         AccountState::Unknown => Stage::Pending(
             Reason::AccountPendingActivation,
             format!("account {} is in a state this version does not know", account.id),
@@ -142,8 +150,15 @@ fn facts(
         email: account.email.clone(),
         name: account.name.clone(),
         parent: account.parent.clone(),
-        path: planning.input.observed.path_of(&account.parent).unwrap_or_default(),
-        managed_tags: managed.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        path: planning
+            .input
+            .observed
+            .path_of(&account.parent)
+            .unwrap_or_default(),
+        managed_tags: managed
+            .into_iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
         foreign_tags: foreign.len(),
         role_arn: role_arn(desired, account),
     }
@@ -173,7 +188,9 @@ fn tags(
         .managed_tags
         .iter()
         .filter(|key| {
-            !desired.tags.contains_key(*key) && current.contains_key(*key) && !key.as_str().starts_with(tag_keys::PREFIX)
+            !desired.tags.contains_key(*key)
+                && current.contains_key(*key)
+                && !key.as_str().starts_with(tag_keys::PREFIX)
         })
         .cloned()
         .collect();
@@ -198,7 +215,8 @@ fn tags(
         Some(key) => {
             let message = format!(
                 "tag {:?} is wanted on account {}, which carries it with a value that Bulkhead did not write; remove that tag from the account, or the key from the spec",
-                key.as_str(), account.id
+                key.as_str(),
+                account.id
             );
             Stage::Blocked(Reason::TagConflict, message)
         }
@@ -218,17 +236,47 @@ fn write_tags(
         return Stage::Done;
     }
     if desired.suspend {
-        return Stage::Pending(Reason::Suspended, "spec.suspend is true: tags are not changed".into());
+        return Stage::Pending(
+            Reason::Suspended,
+            "spec.suspend is true: tags are not changed".into(),
+        );
     }
     if differs.is_empty() {
-        let id = format!("untag/{}/{}/{}", desired.key, account.id, join(surplus.iter().map(TagKey::as_str)));
-        let action = Action::UntagAccount { account: account.id.clone(), keys: surplus };
-        planning.step(Some(&desired.key), id, action, Reason::Tagging, "removing tags from the account".into())
+        let id = format!(
+            "untag/{}/{}/{}",
+            desired.key,
+            account.id,
+            join(surplus.iter().map(TagKey::as_str))
+        );
+        let action = Action::UntagAccount {
+            account: account.id.clone(),
+            keys: surplus,
+        };
+        planning.step(
+            Some(&desired.key),
+            id,
+            action,
+            Reason::Tagging,
+            "removing tags from the account".into(),
+        )
     } else {
-        let wanted = join(differs.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+        let wanted = join(
+            differs
+                .iter()
+                .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
+        );
         let id = format!("tag/{}/{}/{wanted}", desired.key, account.id);
-        let action = Action::TagAccount { account: account.id.clone(), tags: differs };
-        planning.step(Some(&desired.key), id, action, Reason::Tagging, "writing the account's tags".into())
+        let action = Action::TagAccount {
+            account: account.id.clone(),
+            tags: differs,
+        };
+        planning.step(
+            Some(&desired.key),
+            id,
+            action,
+            Reason::Tagging,
+            "writing the account's tags".into(),
+        )
     }
 }
 
@@ -244,7 +292,12 @@ fn access(
     account: &ObservedAccount,
 ) -> Stage {
     let role_arn = role_arn(desired, account);
-    let proven = planning.input.observed.access.get(&account.id).filter(|(role, _)| *role == role_arn);
+    let proven = planning
+        .input
+        .observed
+        .access
+        .get(&account.id)
+        .filter(|(role, _)| *role == role_arn);
     if let Some((_, at)) = proven {
         let again = at.checked_add(planning.input.limits.refresh_full).unwrap_or(*at);
         if again > planning.input.now {
@@ -256,11 +309,27 @@ fn access(
     let id = StepId(format!("access/{}/{role_arn}", desired.key));
     let hold = planning.input.held.get(&id);
     let failures = hold.map_or(0, |hold| hold.failures);
-    let (denied, stalled) =
-        hold.map_or((false, false), |hold| (hold.reason == Reason::AccessPending, hold.kind == HoldKind::Stalled));
-    let message = format!("waiting until the role {} can be used; AWS may need some minutes", desired.role_name);
-    let action = Action::VerifyAccess { account: account.id.clone(), role_arn };
-    let stage = planning.step(Some(&desired.key), id.0, action, Reason::AccessPending, message.clone());
+    let (denied, stalled) = hold.map_or((false, false), |hold| {
+        (
+            hold.reason == Reason::AccessPending,
+            hold.kind == HoldKind::Stalled,
+        )
+    });
+    let message = format!(
+        "waiting until the role {} can be used; AWS may need some minutes",
+        desired.role_name
+    );
+    let action = Action::VerifyAccess {
+        account: account.id.clone(),
+        role_arn,
+    };
+    let stage = planning.step(
+        Some(&desired.key),
+        id.0,
+        action,
+        Reason::AccessPending,
+        message.clone(),
+    );
     if denied && failures >= if had_worked { ACCESS_LOST } else { ACCESS_PATIENCE } {
         let message = format!(
             "the role {} cannot be assumed from the management account, or a policy denies it what Bulkhead's probe needs; Bulkhead keeps trying",
@@ -286,7 +355,9 @@ fn tell(
     account: &ObservedAccount,
     unit: &OuId,
 ) -> Stage {
-    let Some(outputs) = &desired.outputs else { return Stage::Done };
+    let Some(outputs) = &desired.outputs else {
+        return Stage::Done;
+    };
     let data: BTreeMap<String, String> = [
         ("accountId", account.id.to_string()),
         ("arn", account.arn.clone()),
@@ -306,12 +377,18 @@ fn tell(
         OutputsState::Ours(current) if *current == data => Stage::Done,
         OutputsState::Foreign => Stage::Blocked(
             Reason::OutputsConflict,
-            format!("ConfigMap {:?} exists and is not controlled by this AwsAccount; it is left alone", outputs.config_map),
+            format!(
+                "ConfigMap {:?} exists and is not controlled by this AwsAccount; it is left alone",
+                outputs.config_map
+            ),
         ),
         OutputsState::Ours(_) | OutputsState::Absent => {
             let id = format!("outputs/{}/{}", desired.key, outputs.config_map);
             let message = format!("writing the outputs to ConfigMap {}", outputs.config_map);
-            let action = Action::ApplyOutputs { config_map: outputs.config_map.clone(), data };
+            let action = Action::ApplyOutputs {
+                config_map: outputs.config_map.clone(),
+                data,
+            };
             planning.step(Some(&desired.key), id, action, Reason::OutputsPending, message)
         }
     }
@@ -328,7 +405,11 @@ fn verdict(view: &AccountView, outputs: &Stage, desired: &DesiredAccount) -> Ver
     for stage in stages {
         if let Stage::Pending(reason, message) = stage {
             let (reason, message) = (*reason, message.clone());
-            return if reason.waits() { Verdict::Waiting(reason, message) } else { Verdict::Working(reason, message) };
+            return if reason.waits() {
+                Verdict::Waiting(reason, message)
+            } else {
+                Verdict::Working(reason, message)
+            };
         }
     }
     if stages.iter().any(|stage| **stage == Stage::Unknown) {
@@ -336,7 +417,9 @@ fn verdict(view: &AccountView, outputs: &Stage, desired: &DesiredAccount) -> Ver
     }
     match desired.open_gates.first() {
         Some(gate) => {
-            let message = format!("waiting for the condition {gate:?} on this object, a readiness gate of its environment");
+            let message = format!(
+                "waiting for the condition {gate:?} on this object, a readiness gate of its environment"
+            );
             Verdict::Waiting(Reason::ReadinessGateNotTrue, message)
         }
         None => Verdict::Ready,

@@ -7,8 +7,8 @@
 use crate::{Input, planning::Planning};
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount, JournalEntry,
-    Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
+    AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount,
+    JournalEntry, Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
 };
 use sha2::{Digest, Sha256};
 
@@ -48,10 +48,13 @@ pub(crate) struct Grace {
 
 /// AWS's answer to the call, from the journal or, before it is stored there, from this process.
 pub(crate) fn request_of<'a>(input: &Input<'a>, creation: &'a Creation) -> Option<&'a CreateRequestId> {
-    creation.request_id.as_ref().or_else(|| match input.attempts.get(&creation.token) {
-        Some(Attempt::Accepted(id)) => Some(id),
-        _ => None,
-    })
+    creation
+        .request_id
+        .as_ref()
+        .or_else(|| match input.attempts.get(&creation.token) {
+            Some(Attempt::Accepted(id)) => Some(id),
+            _ => None,
+        })
 }
 
 /// The account that AWS says it made for the object's last request.
@@ -73,7 +76,9 @@ pub(crate) fn unsettled(input: &Input<'_>, entry: &JournalEntry) -> bool {
 }
 
 fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
-    let Some(creation) = &entry.creation else { return Standing::None };
+    let Some(creation) = &entry.creation else {
+        return Standing::None;
+    };
     let observed = input.observed;
     if let Some(id) = request_of(input, creation) {
         return match observed.creations.get(id).map(|record| &record.state) {
@@ -81,7 +86,10 @@ fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
             Some(CreationState::Succeeded(account)) => Standing::Succeeded(account.clone()),
             Some(CreationState::Failed(reason)) => {
                 let since = observed.settled.get(id).copied().unwrap_or(input.now);
-                Standing::Failed { reason: reason.clone(), since }
+                Standing::Failed {
+                    reason: reason.clone(),
+                    since,
+                }
             }
             // The retention of these records is not documented: an unknown one proves nothing.
             Some(CreationState::Unknown) => Standing::Unknown(grace(input, creation)),
@@ -90,7 +98,10 @@ fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
     match input.attempts.get(&creation.token) {
         Some(Attempt::Fresh { look }) => {
             let looked = observed.look.is_some_and(|(done, _)| done >= *look);
-            Standing::Fresh { looked, look_after: *look }
+            Standing::Fresh {
+                looked,
+                look_after: *look,
+            }
         }
         Some(Attempt::Sending) => Standing::Sending,
         Some(Attempt::Refused) => Standing::Refused,
@@ -100,9 +111,15 @@ fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
 
 /// How long AWS has to show the effect of a call whose answer is not known.
 pub(crate) fn grace(input: &Input<'_>, creation: &Creation) -> Grace {
-    let until = creation.started_at.checked_add(input.limits.creation_grace).unwrap_or(Timestamp::MAX);
+    let until = creation
+        .started_at
+        .checked_add(input.limits.creation_grace)
+        .unwrap_or(Timestamp::MAX);
     let looked = input.observed.look.is_some_and(|(_, began)| began >= until);
-    Grace { until, over: looked && input.now >= until }
+    Grace {
+        until,
+        over: looked && input.now >= until,
+    }
 }
 
 /// Was this asked for with the values that are wanted now?
@@ -114,13 +131,27 @@ fn as_wanted(desired: &DesiredAccount, creation: &Creation) -> bool {
 
 /// What rests after a refused call: named by all that was asked for, so that other values are tried at once.
 fn call_id(desired: &DesiredAccount) -> StepId {
-    let DesiredAccount { key, email, account_name, role_name, tags, .. } = desired;
+    let DesiredAccount {
+        key,
+        email,
+        account_name,
+        role_name,
+        tags,
+        ..
+    } = desired;
     let mut digest = Sha256::new_with_prefix(role_name.as_str());
     for (key, value) in tags {
         digest.update(format!("|{key}={value}"));
     }
-    let rest = digest.finalize().iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
-    StepId(format!("create/{key}/{}/{account_name}/{rest:08x}", email.folded()))
+    let rest = digest
+        .finalize()
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    StepId(format!(
+        "create/{key}/{}/{account_name}/{rest:08x}",
+        email.folded()
+    ))
 }
 
 /// An object without a visible account of its own: asks AWS for one, or waits for the answer.
@@ -133,10 +164,15 @@ pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entr
         }
         Standing::Sending => {
             planning.unsettled += 1;
-            as_last_said(planning, desired, pending(Reason::CreationInProgress, "asking AWS for the account"))
+            as_last_said(
+                planning,
+                desired,
+                pending(Reason::CreationInProgress, "asking AWS for the account"),
+            )
         }
         Standing::Refused => {
-            let (stage, rests) = planning.resting(&call_id(desired), Reason::CreationQueued, "trying again".into());
+            let (stage, rests) =
+                planning.resting(&call_id(desired), Reason::CreationQueued, "trying again".into());
             if rests {
                 return stage;
             }
@@ -152,7 +188,10 @@ pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entr
             planning.unsettled += 1;
             record_request(planning, &desired.key, entry);
             planning.read(Read::Account(account.clone()));
-            Stage::Pending(Reason::AccountNotVisible, format!("account {account} is created; waiting for AWS to show it"))
+            Stage::Pending(
+                Reason::AccountNotVisible,
+                format!("account {account} is created; waiting for AWS to show it"),
+            )
         }
         Standing::Failed { reason, since } => failed(planning, desired, entry, &reason, since),
         Standing::Unknown(grace) => look_again(planning, desired, entry, grace),
@@ -167,32 +206,53 @@ fn pending(reason: Reason, message: &str) -> Stage {
 /// failed: status would flap otherwise.
 fn as_last_said(planning: &mut Planning<'_>, desired: &DesiredAccount, stage: Stage) -> Stage {
     match stage {
-        Stage::Pending(reason, message) if !desired.suspend => planning.resting(&call_id(desired), reason, message).0,
+        Stage::Pending(reason, message) if !desired.suspend => {
+            planning.resting(&call_id(desired), reason, message).0
+        }
         stage => stage,
     }
 }
 
 /// While something that was refused for good is tried again, it keeps saying so.
 fn keep_blocked(before: Stage, now: Stage) -> Stage {
-    if matches!(before, Stage::Blocked(..)) { before } else { now }
+    if matches!(before, Stage::Blocked(..)) {
+        before
+    } else {
+        now
+    }
 }
 
 /// Asks again with the values that were sent, whatever is wanted now: should the earlier request have its effect after
 /// all, AWS refuses a second account with the same email, and only with the same.
 fn repeat(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
-    let Some(sent) = &entry.creation else { return Stage::Unknown };
+    let Some(sent) = &entry.creation else {
+        return Stage::Unknown;
+    };
     begin_next(planning, &with_sent(desired, sent), entry)
 }
 
 /// What is wanted, with the values that were sent.
 fn with_sent(desired: &DesiredAccount, sent: &Creation) -> DesiredAccount {
-    let Creation { email, account_name, role_name, .. } = sent.clone();
-    DesiredAccount { email, account_name, role_name, ..desired.clone() }
+    let Creation {
+        email,
+        account_name,
+        role_name,
+        ..
+    } = sent.clone();
+    DesiredAccount {
+        email,
+        account_name,
+        role_name,
+        ..desired.clone()
+    }
 }
 
 /// Attempts are counted by what they ask for: with other values there is no earlier one that could be at work.
 fn begin_next(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
-    let same = entry.creation.as_ref().filter(|creation| as_wanted(desired, creation));
+    let same = entry
+        .creation
+        .as_ref()
+        .filter(|creation| as_wanted(desired, creation));
     let attempt = same.map_or(0, |creation| creation.attempt) + 1;
     begin(planning, desired, entry, attempt)
 }
@@ -203,13 +263,22 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
         return pending(Reason::Suspended, "spec.suspend is true: no account is created");
     }
     if planning.unsettled >= planning.input.limits.creation_window {
-        return pending(Reason::CreationQueued, "waiting for other accounts: AWS creates five at a time");
+        return pending(
+            Reason::CreationQueued,
+            "waiting for other accounts: AWS creates five at a time",
+        );
     }
     planning.unsettled += 1;
     let key = &desired.key;
     let message = "preparing to ask AWS for the account";
     if !entry.held {
-        return planning.step(Some(key), format!("hold/{key}"), Action::Hold, Reason::LookingFirst, message.into());
+        return planning.step(
+            Some(key),
+            format!("hold/{key}"),
+            Action::Hold,
+            Reason::LookingFirst,
+            message.into(),
+        );
     }
     let Some(token) = token(planning, desired, attempt) else {
         return Stage::Blocked(Reason::InternalError, "no creation token could be made".into());
@@ -225,16 +294,31 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
         request_id: None,
     };
     let id = format!("intend/{key}/{attempt}");
-    planning.step(Some(key), id, Action::Intend(creation), Reason::LookingFirst, message.into())
+    planning.step(
+        Some(key),
+        id,
+        Action::Intend(creation),
+        Reason::LookingFirst,
+        message.into(),
+    )
 }
 
 /// Unlike any other token: the nonce is a secret of this term; the time tells an object from an earlier one of its name.
 fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Option<Token> {
-    let Input { nonce, epoch, now, .. } = planning.input;
-    let material = format!("{nonce}|{epoch}|{}|{attempt}|{}", desired.claim, now.as_nanosecond());
+    let Input {
+        nonce, epoch, now, ..
+    } = planning.input;
+    let material = format!(
+        "{nonce}|{epoch}|{}|{attempt}|{}",
+        desired.claim,
+        now.as_nanosecond()
+    );
     let digest = Sha256::digest(material.as_bytes());
     // 12 of 32 bytes are unique enough and keep the tag short.
-    let number = digest.iter().take(12).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    let number = digest
+        .iter()
+        .take(12)
+        .fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
     Token::parse(&format!("{number:024x}")).ok()
 }
 
@@ -246,7 +330,9 @@ fn send(
     looked: bool,
     look_after: u64,
 ) -> Stage {
-    let Some(creation) = &entry.creation else { return Stage::Unknown };
+    let Some(creation) = &entry.creation else {
+        return Stage::Unknown;
+    };
     if desired.suspend {
         return pending(Reason::Suspended, "spec.suspend is true: no account is created");
     }
@@ -254,9 +340,16 @@ fn send(
         // Nothing was sent, so the intent may be replaced. A later attempt may be a repetition, whose values are not free.
         return begin_next(planning, desired, entry);
     }
-    let Limits { creation_grace, creations_in_flight, .. } = *planning.input.limits;
+    let Limits {
+        creation_grace,
+        creations_in_flight,
+        ..
+    } = *planning.input.limits;
     let age = planning.input.now.duration_since(creation.started_at);
-    let stray_name = planning.index.stray_names.contains(creation.account_name.as_str());
+    let stray_name = planning
+        .index
+        .stray_names
+        .contains(creation.account_name.as_str());
     if looked && !stray_name && planning.sending < creations_in_flight && age > creation_grace / 2 {
         // The grace after an unknown outcome counts from the intent: one that waited long for a free place is made anew.
         return repeat(planning, desired, entry);
@@ -267,7 +360,10 @@ fn send(
         if seen < look_after {
             planning.read(Read::Look);
         }
-        return pending(Reason::LookingFirst, "looking whether the account exists before asking for it");
+        return pending(
+            Reason::LookingFirst,
+            "looking whether the account exists before asking for it",
+        );
     }
     if stray_name {
         look_every_poll(planning);
@@ -280,18 +376,40 @@ fn send(
         return stage;
     }
     if planning.sending >= creations_in_flight {
-        return pending(Reason::CreationQueued, "waiting for other accounts: AWS creates five at a time");
+        return pending(
+            Reason::CreationQueued,
+            "waiting for other accounts: AWS creates five at a time",
+        );
     }
     planning.sending += 1;
     let mut tags = desired.tags.clone();
-    if let (Ok(key), Ok(value)) =
-        (TagKey::parse(tag_keys::CREATION_TOKEN), TagValue::parse(creation.token.as_str()))
-    {
+    if let (Ok(key), Ok(value)) = (
+        TagKey::parse(tag_keys::CREATION_TOKEN),
+        TagValue::parse(creation.token.as_str()),
+    ) {
         tags.insert(key, value);
     }
-    let Creation { token, email, account_name, role_name, .. } = creation.clone();
-    let action = Action::CreateAccount { token, email, account_name, role_name, tags };
-    planning.step(Some(&desired.key), id.0, action, Reason::CreationInProgress, message)
+    let Creation {
+        token,
+        email,
+        account_name,
+        role_name,
+        ..
+    } = creation.clone();
+    let action = Action::CreateAccount {
+        token,
+        email,
+        account_name,
+        role_name,
+        tags,
+    };
+    planning.step(
+        Some(&desired.key),
+        id.0,
+        action,
+        Reason::CreationInProgress,
+        message,
+    )
 }
 
 fn stray(creation: &Creation) -> Stage {
@@ -304,11 +422,28 @@ fn stray(creation: &Creation) -> Stage {
 
 /// Stores AWS's answer to the object's intent.
 pub(crate) fn record_request(planning: &mut Planning<'_>, key: &AccountKey, entry: &JournalEntry) {
-    let Some(creation) = entry.creation.as_ref().filter(|creation| creation.request_id.is_none()) else { return };
-    let Some(request_id) = request_of(&planning.input, creation).cloned() else { return };
+    let Some(creation) = entry
+        .creation
+        .as_ref()
+        .filter(|creation| creation.request_id.is_none())
+    else {
+        return;
+    };
+    let Some(request_id) = request_of(&planning.input, creation).cloned() else {
+        return;
+    };
     let id = format!("record/{key}/{}", creation.token);
-    let action = Action::RecordRequest { token: creation.token.clone(), request_id };
-    planning.step(Some(key), id, action, Reason::CreationInProgress, "storing AWS's answer".into());
+    let action = Action::RecordRequest {
+        token: creation.token.clone(),
+        request_id,
+    };
+    planning.step(
+        Some(key),
+        id,
+        action,
+        Reason::CreationInProgress,
+        "storing AWS's answer".into(),
+    );
 }
 
 /// The operator stops: AWS's answers are stored, and intents that were never sent are taken back, so that a successor
@@ -316,10 +451,21 @@ pub(crate) fn record_request(planning: &mut Planning<'_>, key: &AccountKey, entr
 pub(crate) fn put_down(planning: &mut Planning<'_>, key: &AccountKey, entry: &JournalEntry) {
     record_request(planning, key, entry);
     let Some(creation) = &entry.creation else { return };
-    if matches!(planning.input.attempts.get(&creation.token), Some(Attempt::Fresh { .. })) {
+    if matches!(
+        planning.input.attempts.get(&creation.token),
+        Some(Attempt::Fresh { .. })
+    ) {
         let id = format!("withdraw/{key}/{}", creation.token);
-        let action = Action::Withdraw { token: creation.token.clone() };
-        planning.step(Some(key), id, action, Reason::Pending, "taking back an intent that was not sent".into());
+        let action = Action::Withdraw {
+            token: creation.token.clone(),
+        };
+        planning.step(
+            Some(key),
+            id,
+            action,
+            Reason::Pending,
+            "taking back an intent that was not sent".into(),
+        );
     }
 }
 
@@ -332,7 +478,10 @@ fn look_again(
     Grace { until, over }: Grace,
 ) -> Stage {
     if let Some(creation) = &entry.creation
-        && planning.index.stray_names.contains(creation.account_name.as_str())
+        && planning
+            .index
+            .stray_names
+            .contains(creation.account_name.as_str())
     {
         planning.unsettled += 1;
         look_every_poll(planning);
@@ -357,7 +506,11 @@ fn look_again(
 /// Looks again at the pace of the poll for the first minutes: an effect shows up soon or not at all.
 fn look_every_poll(planning: &mut Planning<'_>) {
     let period = planning.input.limits.poll * 6;
-    let next = planning.input.observed.look.and_then(|(_, began)| began.checked_add(period).ok());
+    let next = planning
+        .input
+        .observed
+        .look
+        .and_then(|(_, began)| began.checked_add(period).ok());
     match next {
         Some(next) if next > planning.input.now => planning.plan.wake_at(next),
         _ => planning.read(Read::Look),
@@ -372,22 +525,40 @@ fn failed(
     failure: &str,
     since: Timestamp,
 ) -> Stage {
-    let Some(creation) = &entry.creation else { return Stage::Unknown };
-    let question = matches!(failure, "EMAIL_ALREADY_EXISTS" | "CONCURRENT_ACCOUNT_MODIFICATION");
-    if question && planning.input.observed.look.is_none_or(|(_, began)| began < since) {
+    let Some(creation) = &entry.creation else {
+        return Stage::Unknown;
+    };
+    let question = matches!(
+        failure,
+        "EMAIL_ALREADY_EXISTS" | "CONCURRENT_ACCOUNT_MODIFICATION"
+    );
+    if question
+        && planning
+            .input
+            .observed
+            .look
+            .is_none_or(|(_, began)| began < since)
+    {
         // Never an answer by itself: an earlier attempt of ours may have had its effect.
         planning.read(Read::Look);
-        return pending(Reason::CreationOutcomeUnknown, "AWS says the email is in use; looking whether by this object's own account");
+        return pending(
+            Reason::CreationOutcomeUnknown,
+            "AWS says the email is in use; looking whether by this object's own account",
+        );
     }
     if !as_wanted(desired, creation) {
         // An earlier attempt may still be at work: its email stays the one that is asked for, until AWS had the time to
         // show what became of it.
-        let shown = since.checked_add(planning.input.limits.creation_grace).unwrap_or(Timestamp::MAX);
+        let shown = since
+            .checked_add(planning.input.limits.creation_grace)
+            .unwrap_or(Timestamp::MAX);
         let free = match failure {
             "CONCURRENT_ACCOUNT_MODIFICATION" => false,
-            "EMAIL_ALREADY_EXISTS" if creation.attempt > 1 => {
-                planning.input.observed.look.is_some_and(|(_, began)| began >= shown)
-            }
+            "EMAIL_ALREADY_EXISTS" if creation.attempt > 1 => planning
+                .input
+                .observed
+                .look
+                .is_some_and(|(_, began)| began >= shown),
             _ => true,
         };
         if free {
@@ -410,29 +581,49 @@ fn failed(
         }
         "CONCURRENT_ACCOUNT_MODIFICATION" => {
             let message = "AWS is still working on an earlier request for this account; looking again, then trying again";
-            (pending(Reason::CreationOutcomeUnknown, message), again(planning.input.limits.creation_grace))
+            (
+                pending(Reason::CreationOutcomeUnknown, message),
+                again(planning.input.limits.creation_grace),
+            )
         }
         "INTERNAL_FAILURE" => {
             let message = "AWS reported an internal failure while creating the account; trying again";
             let attempts = u32::try_from(creation.attempt.clamp(1, 6)).unwrap_or(6);
-            (pending(Reason::AwsUnavailable, message), again(SignedDuration::from_secs(30) * (1 << (attempts - 1))))
+            (
+                pending(Reason::AwsUnavailable, message),
+                again(SignedDuration::from_secs(30) * (1 << (attempts - 1))),
+            )
         }
         "ACCOUNT_LIMIT_EXCEEDED" => {
             let message = "AWS's quota of accounts in this organization is used up; ask AWS to raise it (Service Quotas, L-E619E033). Bulkhead tries again every hour";
-            (Stage::Blocked(Reason::AccountLimitExceeded, message.into()), again(HEARTBEAT))
+            (
+                Stage::Blocked(Reason::AccountLimitExceeded, message.into()),
+                again(HEARTBEAT),
+            )
         }
         "INVALID_EMAIL" => {
             let message = format!("AWS refuses the email {}", creation.email);
             (Stage::Blocked(Reason::InvalidEmail, message), again(DAY))
         }
-        "MISSING_BUSINESS_VALIDATION" | "FAILED_BUSINESS_VALIDATION" | "PENDING_BUSINESS_VALIDATION"
-        | "UNKNOWN_BUSINESS_VALIDATION" | "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
-        | "MISSING_PAYMENT_INSTRUMENT" | "INVALID_PAYMENT_INSTRUMENT" | "INVALID_ADDRESS" => {
-            let message = format!("AWS refuses to create accounts until the organization's data is in order: {failure}. Bulkhead tries again every hour");
-            (Stage::Blocked(Reason::BusinessValidationFailed, message), again(HEARTBEAT))
+        "MISSING_BUSINESS_VALIDATION"
+        | "FAILED_BUSINESS_VALIDATION"
+        | "PENDING_BUSINESS_VALIDATION"
+        | "UNKNOWN_BUSINESS_VALIDATION"
+        | "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
+        | "MISSING_PAYMENT_INSTRUMENT"
+        | "INVALID_PAYMENT_INSTRUMENT"
+        | "INVALID_ADDRESS" => {
+            let message = format!(
+                "AWS refuses to create accounts until the organization's data is in order: {failure}. Bulkhead tries again every hour"
+            );
+            (
+                Stage::Blocked(Reason::BusinessValidationFailed, message),
+                again(HEARTBEAT),
+            )
         }
         other => {
-            let message = format!("AWS could not create the account: {other}. Bulkhead tries again every hour");
+            let message =
+                format!("AWS could not create the account: {other}. Bulkhead tries again every hour");
             (Stage::Blocked(Reason::CreationFailed, message), again(HEARTBEAT))
         }
     };
@@ -446,7 +637,9 @@ fn failed(
 /// An object on its way out: nothing is begun, what is under way is settled, then the finalizer goes. Retain is the
 /// rule: no AWS call.
 pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
-    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held) else { return };
+    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held) else {
+        return;
+    };
     let claim = planning.input.desired.leaving.get(key);
     let visible = claim.is_some_and(|claim| planning.index.by_claim.contains_key(claim.as_str()));
     let settled = entry.account_id.is_some()
@@ -459,10 +652,12 @@ pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
             | Standing::Failed { .. } => true,
             Standing::Sending | Standing::InProgress => false,
             Standing::Unknown(Grace { until, over }) => {
-                let stray = entry
-                    .creation
-                    .as_ref()
-                    .is_some_and(|creation| planning.index.stray_names.contains(creation.account_name.as_str()));
+                let stray = entry.creation.as_ref().is_some_and(|creation| {
+                    planning
+                        .index
+                        .stray_names
+                        .contains(creation.account_name.as_str())
+                });
                 if !over || stray {
                     if planning.input.now >= until {
                         look_every_poll(planning);
@@ -483,5 +678,11 @@ pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
 /// Removes the finalizer.
 pub(crate) fn release(planning: &mut Planning<'_>, key: &AccountKey) {
     let message = "no creation is unsettled".to_owned();
-    planning.step(Some(key), format!("release/{key}"), Action::Release, Reason::Done, message);
+    planning.step(
+        Some(key),
+        format!("release/{key}"),
+        Action::Release,
+        Reason::Done,
+        message,
+    );
 }

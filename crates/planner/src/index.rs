@@ -1,7 +1,9 @@
 //! Look-ups over the observed organization and the journal, made once per plan.
 
 use crate::{Input, creation};
-use model::{AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, OuId, ParentId, Token, tag_keys};
+use model::{
+    AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, OuId, ParentId, Token, tag_keys,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Look-ups for one plan.
@@ -35,14 +37,26 @@ impl<'a> Index<'a> {
             in_flight: 0,
         };
         for (id, account) in &input.observed.accounts {
-            index.by_email.entry(account.email.to_ascii_lowercase()).or_insert(id);
-            let claim = account.tags.iter().flatten().find(|(key, _)| key.as_str() == tag_keys::CLAIM);
+            index
+                .by_email
+                .entry(account.email.to_ascii_lowercase())
+                .or_insert(id);
+            let claim = account
+                .tags
+                .iter()
+                .flatten()
+                .find(|(key, _)| key.as_str() == tag_keys::CLAIM);
             if let Some((_, claim)) = claim {
                 index.by_claim.entry(claim.as_str()).or_insert(id);
             }
         }
         for (id, unit) in &input.observed.units {
-            index.units.entry(&unit.parent).or_default().entry(&unit.name).or_insert(id);
+            index
+                .units
+                .entry(&unit.parent)
+                .or_default()
+                .entry(&unit.name)
+                .or_insert(id);
         }
         index.requests(input);
         index
@@ -83,9 +97,10 @@ impl<'a> Index<'a> {
                 }
                 Attempt::Sending => 1,
                 // Once AWS had the time to show it, it is in the listing or nowhere.
-                Attempt::Unknown => {
-                    usize::from(sent.get(token).is_some_and(|creation| !creation::grace(input, creation).over))
-                }
+                Attempt::Unknown => usize::from(
+                    sent.get(token)
+                        .is_some_and(|creation| !creation::grace(input, creation).over),
+                ),
                 Attempt::Fresh { .. } | Attempt::Refused => 0,
             };
         }

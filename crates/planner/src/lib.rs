@@ -18,7 +18,9 @@ mod tests;
 pub use check::check;
 
 use jiff::Timestamp;
-use model::{Attempt, DesiredAccount, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token};
+use model::{
+    Attempt, DesiredAccount, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token,
+};
 use planning::Planning;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +69,12 @@ pub fn plan(input: Input<'_>) -> Plan {
     }
     // The older object goes first: a queue for the few places AWS has for creations. Before all of them those that have
     // a place already.
-    let waits = |account: &DesiredAccount| input.journal.get(&account.key).is_none_or(|entry| entry.creation.is_none());
+    let waits = |account: &DesiredAccount| {
+        input
+            .journal
+            .get(&account.key)
+            .is_none_or(|entry| entry.creation.is_none())
+    };
     let mut accounts: Vec<_> = input.desired.accounts.values().collect();
     accounts.sort_by_cached_key(|account| (waits(account), account.created, &account.key));
     for account in accounts {

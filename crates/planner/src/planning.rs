@@ -2,7 +2,8 @@
 
 use crate::{Input, index::Index};
 use model::{
-    AccountKey, Action, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step, StepId, Verdict,
+    AccountKey, Action, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step, StepId,
+    Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +76,10 @@ impl<'a> Planning<'a> {
             return stage;
         }
         // What Kubernetes remembers is written only when AWS could be acted on: an intent or an answer to one.
-        let prepares = matches!(action, Action::Hold | Action::Intend(_) | Action::VerifyAccess { .. });
+        let prepares = matches!(
+            action,
+            Action::Hold | Action::Intend(_) | Action::VerifyAccess { .. }
+        );
         let is_mark = matches!(action, Action::WriteMark { .. });
         if (prepares || action.mutates_aws())
             && !is_mark
@@ -87,14 +91,21 @@ impl<'a> Planning<'a> {
             };
         }
         if self.proposed.insert(id.clone()) {
-            self.plan.steps.push(Step { id, key: key.cloned(), action, reason });
+            self.plan.steps.push(Step {
+                id,
+                key: key.cloned(),
+                action,
+                reason,
+            });
         }
         stage
     }
 
     /// The stage of a step by its hold, and whether it still rests.
     pub(crate) fn resting(&mut self, id: &StepId, reason: Reason, message: String) -> (Stage, bool) {
-        let Some(hold) = self.input.held.get(id) else { return (Stage::Pending(reason, message), false) };
+        let Some(hold) = self.input.held.get(id) else {
+            return (Stage::Pending(reason, message), false);
+        };
         let rests = hold.until > self.input.now;
         if rests {
             self.plan.wake_at(hold.until);
@@ -131,11 +142,19 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
             .into_iter()
             .find_map(|read| input.held.get(&StepId(read.to_owned())));
         let verdict = match failed {
-            Some(hold) if hold.kind == HoldKind::Stalled => Verdict::Refused(hold.reason, hold.message.clone()),
+            Some(hold) if hold.kind == HoldKind::Stalled => {
+                Verdict::Refused(hold.reason, hold.message.clone())
+            }
             Some(hold) => Verdict::Waiting(hold.reason, hold.message.clone()),
-            None => Verdict::Working(Reason::Observing, "reading the organization for the first time".into()),
+            None => Verdict::Working(
+                Reason::Observing,
+                "reading the organization for the first time".into(),
+            ),
         };
-        let closed = (verdict.reason(), "the organization has not been read yet".to_owned());
+        let closed = (
+            verdict.reason(),
+            "the organization has not been read yet".to_owned(),
+        );
         return (Some(closed), Some(verdict));
     }
     if input.limits.mode == Mode::Observe {
@@ -145,7 +164,10 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
     }
     // What keeps us from writing or reading the mark is the reason for everything that waits for it.
     let hindrance = |step: String| {
-        let hold = input.held.get(&StepId(step)).filter(|hold| hold.kind == HoldKind::Stalled || hold.failures >= 2);
+        let hold = input
+            .held
+            .get(&StepId(step))
+            .filter(|hold| hold.kind == HoldKind::Stalled || hold.failures >= 2);
         hold.map(|hold| (hold.reason, hold.message.clone()))
     };
     let hindered = match (&verdict, &input.observed.root) {
@@ -153,8 +175,14 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
         (MarkVerdict::Unknown, _) => hindrance(crate::refresh::MARK.to_owned()),
         _ => None,
     };
-    let blocked = |hold: &StepId| input.held.get(hold).is_some_and(|hold| hold.kind == HoldKind::Stalled);
-    if let (MarkVerdict::Write, Some(root), Some((reason, message))) = (&verdict, &input.observed.root, &hindered)
+    let blocked = |hold: &StepId| {
+        input
+            .held
+            .get(hold)
+            .is_some_and(|hold| hold.kind == HoldKind::Stalled)
+    };
+    if let (MarkVerdict::Write, Some(root), Some((reason, message))) =
+        (&verdict, &input.observed.root, &hindered)
         && blocked(&StepId(crate::refresh::mark_id(root, &input.mark.own)))
     {
         let refused = Verdict::Refused(*reason, message.clone());
@@ -171,7 +199,8 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
         )),
         MarkVerdict::Write | MarkVerdict::Settling | MarkVerdict::Claimed { .. } => Some((
             Reason::InstallationMarkSettling,
-            "the installation mark was just written to the organization's root; waiting to see that it stays".into(),
+            "the installation mark was just written to the organization's root; waiting to see that it stays"
+                .into(),
         )),
     };
     (closed, None)

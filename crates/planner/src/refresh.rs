@@ -1,8 +1,8 @@
 //! What to look at again because the last look is old, and the installation mark.
 
 use crate::planning::Planning;
-use model::{Action, MarkVerdict, Mode, Read, Reason, StepId};
 use jiff::{SignedDuration, Timestamp};
+use model::{Action, MarkVerdict, Mode, Read, Reason, StepId};
 
 /// Name under which a failed read of the mark rests.
 pub(crate) const MARK: &str = "read/mark";
@@ -22,7 +22,13 @@ pub(crate) fn mark(planning: &mut Planning<'_>) {
         let value = planning.input.mark.own.clone();
         let id = mark_id(root, &value);
         let message = format!("writing the installation mark {value:?} to the root");
-        planning.step(None, id, Action::WriteMark { value }, Reason::InstallationMarkSettling, message);
+        planning.step(
+            None,
+            id,
+            Action::WriteMark { value },
+            Reason::InstallationMarkSettling,
+            message,
+        );
     }
 }
 
@@ -34,7 +40,9 @@ pub(crate) fn mark_id(root: &model::RootId, value: &str) -> String {
 /// Reads the organization again when the last read is old.
 pub(crate) fn organization(planning: &mut Planning<'_>) {
     let (observed, limits, now) = (planning.input.observed, planning.input.limits, planning.input.now);
-    let full = observed.full.map_or(now, |began| after(began, limits.refresh_full));
+    let full = observed
+        .full
+        .map_or(now, |began| after(began, limits.refresh_full));
     due(planning, FULL, full, Read::Full);
     if let (Some(_), Some((_, began))) = (observed.full, observed.look) {
         due(planning, LOOK, after(began, limits.refresh_accounts), Read::Look);
@@ -48,7 +56,11 @@ pub(crate) fn creations(planning: &mut Planning<'_>) {
         return;
     }
     let poll = planning.input.limits.poll;
-    let next = planning.input.observed.polled.map_or(planning.input.now, |began| after(began, poll));
+    let next = planning
+        .input
+        .observed
+        .polled
+        .map_or(planning.input.now, |began| after(began, poll));
     due(planning, CREATIONS, next, Read::Creations(open));
 }
 
@@ -57,7 +69,11 @@ fn after(began: Timestamp, period: SignedDuration) -> Timestamp {
 }
 
 fn due(planning: &mut Planning<'_>, name: &str, at: Timestamp, read: Read) {
-    let at = planning.input.held.get(&StepId(name.to_owned())).map_or(at, |hold| at.max(hold.until));
+    let at = planning
+        .input
+        .held
+        .get(&StepId(name.to_owned()))
+        .map_or(at, |hold| at.max(hold.until));
     if at <= planning.input.now {
         planning.read(read);
     } else {

@@ -18,21 +18,23 @@ pub(crate) struct Aws {
 
 impl Aws {
     pub(crate) fn start() -> Self {
-        Self::serve(Self::organization(Duration::ZERO), any_port())
+        Self::serve(Self::organization(|_| {}), any_port())
     }
 
-    /// As [`Aws::start`], but every answer takes `latency`, and its effect happens half way.
-    pub(crate) fn start_slow(latency: Duration) -> Self {
-        Self::serve(Self::organization(latency), any_port())
+    /// As [`Aws::start`], with other settings.
+    pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::serve(Self::organization(change), any_port())
     }
 
     /// An organization that nobody can reach yet.
-    pub(crate) fn organization(latency: Duration) -> Orgsim {
-        let settings = Settings {
+    pub(crate) fn organization(change: impl FnOnce(&mut Settings)) -> Orgsim {
+        let mut settings = Settings {
             limits: Limits::Relaxed,
-            latency: (latency, latency),
+            // The network is real.
+            latency: (Duration::ZERO, Duration::ZERO),
             ..Settings::default()
         };
+        change(&mut settings);
         let clock = real_clock(settings.start, SPEED);
         Orgsim::new(settings, clock)
     }

@@ -78,13 +78,12 @@ impl Cluster {
     }
 
     fn install(&self) {
-        let crds = list(
-            api::crds()
-                .iter()
-                .map(|crd| serde_json::to_value(crd).unwrap())
-                .collect(),
-        );
-        self.kubectl_with(&["apply", "--server-side", "-f", "-"], &crds)
+        let crds = api::crds();
+        let crds: Vec<Value> = crds
+            .iter()
+            .map(|crd| serde_json::to_value(crd).unwrap())
+            .collect();
+        self.kubectl_with(&["apply", "--server-side", "-f", "-"], &list(&crds))
             .ok();
         self.kubectl(&[
             "wait",
@@ -156,8 +155,7 @@ impl Cluster {
 
     /// `kubectl apply` of several objects at once.
     pub(crate) fn apply(&self, objects: &[Value]) -> String {
-        self.kubectl_with(&["apply", "-f", "-"], &list(objects.to_vec()))
-            .ok()
+        self.kubectl_with(&["apply", "-f", "-"], &list(objects)).ok()
     }
 
     /// All objects the examples of Acme consist of.
@@ -331,7 +329,7 @@ impl Object {
     }
 }
 
-pub(crate) fn list(items: Vec<Value>) -> Value {
+pub(crate) fn list(items: &[Value]) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
@@ -351,7 +349,7 @@ fn rights() -> Value {
     let here = json!({"name": "bulkhead", "namespace": NAMESPACE});
     let subjects = json!([{"apiGroup": group, "kind": "User", "name": OPERATOR}]);
     let role = |kind: &str| json!({"apiGroup": group, "kind": kind, "name": "bulkhead"});
-    list(vec![
+    list(&[
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
         json!({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": rules(false)}),
         json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": meta, "subjects": subjects, "roleRef": role("ClusterRole")}),

@@ -20,7 +20,10 @@ fn heron(worked: bool) -> World {
 #[test]
 fn the_role_is_used_before_the_account_is_ready() {
     let plan = heron(false).plan();
-    assert_eq!((only(&plan).id.0.as_str(), reason(&plan, "heron-prod")), (PROBE, Reason::AccessPending));
+    assert_eq!(
+        (only(&plan).id.0.as_str(), reason(&plan, "heron-prod")),
+        (PROBE, Reason::AccessPending)
+    );
 }
 
 #[test]
@@ -31,18 +34,33 @@ fn a_fresh_role_is_given_patience() {
         let plan = world.plan();
         let view = &plan.accounts[&key("heron-prod")];
         assert_eq!(is_blocked(&view.access), person, "{failures}");
-        let expected = if person { Reason::AccessDenied } else { Reason::AccessPending };
-        assert_eq!((view.verdict.reason(), plan.wake), (expected, Some(at(5))), "{failures}");
+        let expected = if person {
+            Reason::AccessDenied
+        } else {
+            Reason::AccessPending
+        };
+        assert_eq!(
+            (view.verdict.reason(), plan.wake),
+            (expected, Some(at(5))),
+            "{failures}"
+        );
     }
 }
 
 #[test]
 fn a_role_that_worked_is_lost_after_three_failures_only() {
     let mut world = heron(true);
-    assert_eq!((verdict(&world.plan(), "heron-prod"), kinds(&world.plan())), (&Verdict::Ready, vec!["VerifyAccess"]));
+    assert_eq!(
+        (verdict(&world.plan(), "heron-prod"), kinds(&world.plan())),
+        (&Verdict::Ready, vec!["VerifyAccess"])
+    );
     for (failures, person) in [(1, false), (2, false), (3, true)] {
         world.holds(PROBE, HoldKind::Retry, Reason::AccessPending, 5, failures);
-        assert_eq!(is_blocked(&world.plan().accounts[&key("heron-prod")].access), person, "{failures}");
+        assert_eq!(
+            is_blocked(&world.plan().accounts[&key("heron-prod")].access),
+            person,
+            "{failures}"
+        );
     }
 }
 
@@ -51,12 +69,18 @@ fn a_lost_role_stays_lost_while_it_is_tried_and_while_the_mark_is_read() {
     let mut world = heron(true);
     world.holds(PROBE, HoldKind::Retry, Reason::AccessPending, 5, 3);
     world.pass(6);
-    assert_eq!((refused(&world.plan(), "heron-prod").0, kinds(&world.plan())), (Reason::AccessDenied, vec!["VerifyAccess"]));
+    assert_eq!(
+        (refused(&world.plan(), "heron-prod").0, kinds(&world.plan())),
+        (Reason::AccessDenied, vec!["VerifyAccess"])
+    );
     world.in_flight.insert(StepId(PROBE.into()));
     assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::AccessDenied);
     world.in_flight.clear();
     world.now = at(60);
-    assert_eq!((refused(&world.plan(), "heron-prod").0, kinds(&world.plan())), (Reason::AccessDenied, vec![]));
+    assert_eq!(
+        (refused(&world.plan(), "heron-prod").0, kinds(&world.plan())),
+        (Reason::AccessDenied, vec![])
+    );
 }
 
 #[test]
@@ -81,7 +105,10 @@ fn the_role_is_proven_again_each_period() {
     let plan = world.plan();
     assert_eq!((kinds(&plan), plan.wake), (vec![], Some(at(600))));
     world.now = at(600);
-    assert_eq!((kinds(&world.plan()), verdict(&world.plan(), "heron-prod")), (vec!["VerifyAccess"], &Verdict::Ready));
+    assert_eq!(
+        (kinds(&world.plan()), verdict(&world.plan(), "heron-prod")),
+        (vec!["VerifyAccess"], &Verdict::Ready)
+    );
 }
 
 #[test]
@@ -89,14 +116,19 @@ fn a_proof_of_another_role_proves_nothing() {
     let mut world = World::new();
     world.settled("heron-prod", ID);
     world.want("heron-prod").role_name = RoleName::parse("OtherAccess").unwrap();
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (vec!["VerifyAccess"], Reason::AccessPending));
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (vec!["VerifyAccess"], Reason::AccessPending)
+    );
 }
 
 /// `heron-prod`, Ready but for its outputs.
 fn with_outputs(state: OutputsState) -> World {
     let mut world = World::new();
     world.settled("heron-prod", ID);
-    world.want("heron-prod").outputs = Some(Outputs { config_map: "heron-account".into() });
+    world.want("heron-prod").outputs = Some(Outputs {
+        config_map: "heron-account".into(),
+    });
     world.entry("heron-prod").outputs = state;
     world
 }
@@ -113,10 +145,16 @@ fn the_outputs_tell_other_tools_and_come_before_ready() {
     let mut world = with_outputs(OutputsState::Absent);
     assert_eq!(reason(&world.plan(), "heron-prod"), Reason::OutputsPending);
     let data = told(&world);
-    assert_eq!((data["accountId"].as_str(), data["organizationalUnitId"].as_str()), (ID, PROD));
+    assert_eq!(
+        (data["accountId"].as_str(), data["organizationalUnitId"].as_str()),
+        (ID, PROD)
+    );
     assert_eq!(data["roleArn"], "arn:aws:iam::100000000001:role/BulkheadAccess");
     world.entry("heron-prod").outputs = OutputsState::Ours(data);
-    assert_eq!((verdict(&world.plan(), "heron-prod"), kinds(&world.plan())), (&Verdict::Ready, vec![]));
+    assert_eq!(
+        (verdict(&world.plan(), "heron-prod"), kinds(&world.plan())),
+        (&Verdict::Ready, vec![])
+    );
 }
 
 #[test]
@@ -128,7 +166,10 @@ fn outputs_that_differ_are_written_again() {
 #[test]
 fn a_config_map_of_somebody_else_is_left_alone() {
     let plan = with_outputs(OutputsState::Foreign).plan();
-    assert_eq!((refused(&plan, "heron-prod").0, kinds(&plan)), (Reason::OutputsConflict, vec![]));
+    assert_eq!(
+        (refused(&plan, "heron-prod").0, kinds(&plan)),
+        (Reason::OutputsConflict, vec![])
+    );
 }
 
 #[test]
@@ -137,7 +178,12 @@ fn a_readiness_gate_is_waited_for_last() {
     world.settled("heron-prod", ID);
     world.want("heron-prod").open_gates = vec!["example.com/network".into(), "example.com/logs".into()];
     let plan = world.plan();
-    assert_eq!((reason(&plan, "heron-prod"), kinds(&plan)), (Reason::ReadinessGateNotTrue, vec![]));
-    let Verdict::Waiting(_, message) = verdict(&plan, "heron-prod") else { panic!("not waiting") };
+    assert_eq!(
+        (reason(&plan, "heron-prod"), kinds(&plan)),
+        (Reason::ReadinessGateNotTrue, vec![])
+    );
+    let Verdict::Waiting(_, message) = verdict(&plan, "heron-prod") else {
+        panic!("not waiting")
+    };
     assert!(message.contains("example.com/network"), "{message}");
 }

@@ -12,8 +12,8 @@ fn heron(attempt: Option<Attempt>) -> World {
     world
 }
 
-fn accepted(id: &str) -> Option<Attempt> {
-    Some(Attempt::Accepted(request_id(id)))
+fn accepted(id: &str) -> Attempt {
+    Attempt::Accepted(request_id(id))
 }
 
 fn intended(plan: &Plan) -> &Creation {
@@ -25,7 +25,7 @@ fn intended(plan: &Plan) -> &Creation {
 
 /// `heron-prod`, whose request AWS ended with this FailureReason, and a look that began after that.
 fn failed(reason: &str) -> World {
-    let mut world = heron(accepted("heronrequest"));
+    let mut world = heron(Some(accepted("heronrequest")));
     world.answers("heronrequest", "heron-prod", CreationState::Failed(reason.into()));
     world.look(vec![]);
     world
@@ -46,10 +46,22 @@ fn the_intent_freezes_what_will_be_sent() {
     world.want("heron-prod");
     world.entry("heron-prod").held = true;
     let plan = world.plan();
-    let Creation { attempt, started_at, epoch, email, account_name, role_name, request_id, .. } = intended(&plan);
+    let Creation {
+        attempt,
+        started_at,
+        epoch,
+        email,
+        account_name,
+        role_name,
+        request_id,
+        ..
+    } = intended(&plan);
     assert_eq!((*attempt, *started_at, *epoch), (1, at(0), 7));
     assert_eq!(email.as_str(), "aws+heron-prod@example.com");
-    assert_eq!((account_name.as_str(), role_name.as_str()), ("heron-prod", "BulkheadAccess"));
+    assert_eq!(
+        (account_name.as_str(), role_name.as_str()),
+        ("heron-prod", "BulkheadAccess")
+    );
     assert_eq!(*request_id, None);
 }
 
@@ -68,7 +80,12 @@ fn no_call_before_a_look_that_began_after_the_intent() {
 fn an_older_look_that_ends_last_does_not_take_back_the_newer_one() {
     let mut world = heron(Some(Attempt::Fresh { look: 2 }));
     world.look(vec![]);
-    let older = Observation::Look { look: 1, began: at(-9), accounts: vec![], in_progress: vec![] };
+    let older = Observation::Look {
+        look: 1,
+        began: at(-9),
+        accounts: vec![],
+        in_progress: vec![],
+    };
     world.observed.observe(older, at(0));
     assert_eq!(kinds(&world.plan()), ["CreateAccount"]);
 }
@@ -77,8 +94,16 @@ fn an_older_look_that_ends_last_does_not_take_back_the_newer_one() {
 fn the_call_carries_the_stored_values_the_claim_and_the_token() {
     let world = heron(Some(Attempt::Fresh { look: 1 }));
     let plan = world.plan();
-    let Action::CreateAccount { token, email, tags, .. } = &only(&plan).action else { panic!("no call") };
-    assert_eq!((token.as_str(), email.as_str()), (TOKEN, "aws+heron-prod@example.com"));
+    let Action::CreateAccount {
+        token, email, tags, ..
+    } = &only(&plan).action
+    else {
+        panic!("no call")
+    };
+    assert_eq!(
+        (token.as_str(), email.as_str()),
+        (TOKEN, "aws+heron-prod@example.com")
+    );
     let expected = super::tags(&[
         (tag_keys::CLAIM, "acme/aviary/heron-prod"),
         (tag_keys::WORKLOAD, "birds"),
@@ -91,7 +116,11 @@ fn the_call_carries_the_stored_values_the_claim_and_the_token() {
 
 #[test]
 fn a_token_is_sent_once() {
-    for attempt in [Attempt::Sending, Attempt::Unknown, Attempt::Accepted(request_id("heronrequest"))] {
+    for attempt in [
+        Attempt::Sending,
+        Attempt::Unknown,
+        Attempt::Accepted(request_id("heronrequest")),
+    ] {
         assert_eq!(creates(&heron(Some(attempt)).plan()), Vec::<&Step>::new());
     }
     let unknown_to_this_process = heron(None);
@@ -105,7 +134,11 @@ fn another_object_of_the_same_name_gets_another_token() {
     world.entry("heron-prod").held = true;
     let first = intended(&world.plan()).token.clone();
     world.pass(1);
-    assert_ne!(intended(&world.plan()).token, first, "the first object is gone, its attempt was number 1 as well");
+    assert_ne!(
+        intended(&world.plan()).token,
+        first,
+        "the first object is gone, its attempt was number 1 as well"
+    );
 }
 
 #[test]
@@ -113,7 +146,10 @@ fn an_intent_that_was_not_sent_follows_the_spec() {
     let mut world = heron(Some(Attempt::Fresh { look: 1 }));
     world.want("heron-prod").email = Email::parse("egret@example.com").unwrap();
     let plan = world.plan();
-    assert_eq!((intended(&plan).attempt, intended(&plan).email.as_str()), (1, "egret@example.com"));
+    assert_eq!(
+        (intended(&plan).attempt, intended(&plan).email.as_str()),
+        (1, "egret@example.com")
+    );
 }
 
 #[test]
@@ -121,16 +157,26 @@ fn an_intent_that_waited_long_is_made_anew_before_it_is_sent() {
     let mut world = heron(Some(Attempt::Fresh { look: 1 }));
     world.pass(451);
     world.look(vec![]);
-    assert_eq!(intended(&world.plan()).started_at, at(451), "else its grace would be over soon after the call");
+    assert_eq!(
+        intended(&world.plan()).started_at,
+        at(451),
+        "else its grace would be over soon after the call"
+    );
 }
 
 #[test]
 fn the_answer_is_stored_and_polled() {
-    let world = heron(accepted("heronrequest"));
+    let world = heron(Some(accepted("heronrequest")));
     let plan = world.plan();
-    let record = Action::RecordRequest { token: Token::parse(TOKEN).unwrap(), request_id: request_id("heronrequest") };
+    let record = Action::RecordRequest {
+        token: Token::parse(TOKEN).unwrap(),
+        request_id: request_id("heronrequest"),
+    };
     assert_eq!(only(&plan).action, record);
-    assert!(plan.reads.contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")]))));
+    assert!(
+        plan.reads
+            .contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")])))
+    );
     assert_eq!(reason(&plan, "heron-prod"), Reason::CreationInProgress);
 }
 
@@ -143,7 +189,12 @@ fn a_stored_answer_is_polled_at_its_pace() {
     assert_eq!((kinds(&plan), &plan.reads), (vec![], &BTreeSet::new()));
     assert_eq!(plan.wake, Some(at(5)));
     world.pass(5);
-    assert!(world.plan().reads.contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")]))));
+    assert!(
+        world
+            .plan()
+            .reads
+            .contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")])))
+    );
 }
 
 #[test]
@@ -156,20 +207,31 @@ fn accounts_that_were_found_are_not_asked_about_again_after_a_restart() {
 
 #[test]
 fn a_request_aws_does_not_know_yet_is_asked_for_until_its_grace_is_over() {
-    let mut world = heron(accepted("heronrequest"));
+    let mut world = heron(Some(accepted("heronrequest")));
     world.answers("heronrequest", "", CreationState::Unknown);
     world.pass(6);
     let plan = world.plan();
-    assert!(plan.reads.contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")]))));
+    assert!(
+        plan.reads
+            .contains(&Read::Creations(BTreeSet::from([request_id("heronrequest")])))
+    );
     assert_eq!(reason(&plan, "heron-prod"), Reason::CreationOutcomeUnknown);
-    world.answers("heronrequest", "heron-prod", CreationState::Failed("INVALID_EMAIL".into()));
+    world.answers(
+        "heronrequest",
+        "heron-prod",
+        CreationState::Failed("INVALID_EMAIL".into()),
+    );
     assert_eq!(reason(&world.plan(), "heron-prod"), Reason::InvalidEmail);
 }
 
 #[test]
 fn a_created_account_is_read() {
-    let mut world = heron(accepted("heronrequest"));
-    world.answers("heronrequest", "heron-prod", CreationState::Succeeded(account_id("100000000001")));
+    let mut world = heron(Some(accepted("heronrequest")));
+    world.answers(
+        "heronrequest",
+        "heron-prod",
+        CreationState::Succeeded(account_id("100000000001")),
+    );
     let plan = world.plan();
     assert!(asks(&plan, "100000000001"));
     assert_eq!(reason(&plan, "heron-prod"), Reason::AccountNotVisible);
@@ -181,9 +243,16 @@ fn a_created_account_is_read() {
 
 #[test]
 fn a_created_account_is_ours_before_its_tags_can_be_read() {
-    let mut world = heron(accepted("heronrequest"));
-    world.answers("heronrequest", "heron-prod", CreationState::Succeeded(account_id("100000000001")));
-    world.has(ObservedAccount { tags: Some(Tags::new()), ..born("heron-prod", "100000000001") });
+    let mut world = heron(Some(accepted("heronrequest")));
+    world.answers(
+        "heronrequest",
+        "heron-prod",
+        CreationState::Succeeded(account_id("100000000001")),
+    );
+    world.has(ObservedAccount {
+        tags: Some(Tags::new()),
+        ..born("heron-prod", "100000000001")
+    });
     let plan = world.plan();
     assert_eq!(plan.accounts[&key("heron-prod")].vended, Stage::Done);
     assert_eq!(kinds(&plan), ["TagAccount", "MoveAccount"]);
@@ -191,9 +260,15 @@ fn a_created_account_is_ours_before_its_tags_can_be_read() {
 
 #[test]
 fn a_request_that_fails_in_the_answer_to_the_call_is_settled() {
-    let mut world = heron(accepted("heronrequest"));
-    let record = record("heronrequest", "heron-prod", CreationState::Failed("EMAIL_ALREADY_EXISTS".into()));
-    world.observed.effect(model::Effect::CreationAccepted(record), at(1));
+    let mut world = heron(Some(accepted("heronrequest")));
+    let record = record(
+        "heronrequest",
+        "heron-prod",
+        CreationState::Failed("EMAIL_ALREADY_EXISTS".into()),
+    );
+    world
+        .observed
+        .effect(model::Effect::CreationAccepted(record), at(1));
     world.pass(1);
     assert!(world.plan().reads.contains(&Read::Look));
     world.look(vec![]);
@@ -209,23 +284,77 @@ fn every_failure_reason_has_its_meaning() {
         ("INVALID_EMAIL", Reason::InvalidEmail, true, 86400),
         ("ACCOUNT_LIMIT_EXCEEDED", Reason::AccountLimitExceeded, true, 3600),
         ("INVALID_ADDRESS", Reason::BusinessValidationFailed, true, 3600),
-        ("MISSING_BUSINESS_VALIDATION", Reason::BusinessValidationFailed, true, 3600),
-        ("FAILED_BUSINESS_VALIDATION", Reason::BusinessValidationFailed, true, 3600),
-        ("PENDING_BUSINESS_VALIDATION", Reason::BusinessValidationFailed, true, 3600),
-        ("UNKNOWN_BUSINESS_VALIDATION", Reason::BusinessValidationFailed, true, 3600),
-        ("INVALID_IDENTITY_FOR_BUSINESS_VALIDATION", Reason::BusinessValidationFailed, true, 3600),
-        ("MISSING_PAYMENT_INSTRUMENT", Reason::BusinessValidationFailed, true, 3600),
-        ("INVALID_PAYMENT_INSTRUMENT", Reason::BusinessValidationFailed, true, 3600),
-        ("GOVCLOUD_ACCOUNT_ALREADY_EXISTS", Reason::CreationFailed, true, 3600),
-        ("UPDATE_EXISTING_RESOURCE_POLICY_WITH_TAGS_NOT_SUPPORTED", Reason::CreationFailed, true, 3600),
-        ("CONCURRENT_ACCOUNT_MODIFICATION", Reason::CreationOutcomeUnknown, false, 900),
+        (
+            "MISSING_BUSINESS_VALIDATION",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "FAILED_BUSINESS_VALIDATION",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "PENDING_BUSINESS_VALIDATION",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "UNKNOWN_BUSINESS_VALIDATION",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "MISSING_PAYMENT_INSTRUMENT",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "INVALID_PAYMENT_INSTRUMENT",
+            Reason::BusinessValidationFailed,
+            true,
+            3600,
+        ),
+        (
+            "GOVCLOUD_ACCOUNT_ALREADY_EXISTS",
+            Reason::CreationFailed,
+            true,
+            3600,
+        ),
+        (
+            "UPDATE_EXISTING_RESOURCE_POLICY_WITH_TAGS_NOT_SUPPORTED",
+            Reason::CreationFailed,
+            true,
+            3600,
+        ),
+        (
+            "CONCURRENT_ACCOUNT_MODIFICATION",
+            Reason::CreationOutcomeUnknown,
+            false,
+            900,
+        ),
         ("INTERNAL_FAILURE", Reason::AwsUnavailable, false, 30),
     ];
     for (failure, expected, person, again) in cases {
         let mut world = failed(failure);
         let plan = world.plan();
         let stage = &plan.accounts[&key("heron-prod")].vended;
-        assert_eq!((reason(&plan, "heron-prod"), is_blocked(stage)), (expected, person), "{failure}");
+        assert_eq!(
+            (reason(&plan, "heron-prod"), is_blocked(stage)),
+            (expected, person),
+            "{failure}"
+        );
         assert_eq!(kinds(&plan), [] as [&str; 0], "{failure}");
         world.observed.full = Some(at(again));
         world.pass(again - 1);
@@ -234,30 +363,55 @@ fn every_failure_reason_has_its_meaning() {
         assert_eq!(world.plan().wake, Some(at(again)), "{failure}");
         world.pass(1);
         let plan = world.plan();
-        assert_eq!((kinds(&plan), intended(&plan).attempt), (vec!["Intend"], 2), "{failure}");
-        assert_eq!(is_blocked(&plan.accounts[&key("heron-prod")].vended), person, "{failure} does not flap");
+        assert_eq!(
+            (kinds(&plan), intended(&plan).attempt),
+            (vec!["Intend"], 2),
+            "{failure}"
+        );
+        assert_eq!(
+            is_blocked(&plan.accounts[&key("heron-prod")].vended),
+            person,
+            "{failure} does not flap"
+        );
     }
 }
 
 #[test]
 fn email_already_exists_is_a_question_first() {
     for failure in ["EMAIL_ALREADY_EXISTS", "CONCURRENT_ACCOUNT_MODIFICATION"] {
-        let mut world = heron(accepted("heronrequest"));
+        let mut world = heron(Some(accepted("heronrequest")));
         world.pass(2);
-        world.answers("heronrequest", "heron-prod", CreationState::Failed(failure.into()));
+        world.answers(
+            "heronrequest",
+            "heron-prod",
+            CreationState::Failed(failure.into()),
+        );
         let plan = world.plan();
-        assert!(plan.reads.contains(&Read::Look), "the last look is older than the answer");
-        assert_eq!(reason(&plan, "heron-prod"), Reason::CreationOutcomeUnknown, "{failure}");
+        assert!(
+            plan.reads.contains(&Read::Look),
+            "the last look is older than the answer"
+        );
+        assert_eq!(
+            reason(&plan, "heron-prod"),
+            Reason::CreationOutcomeUnknown,
+            "{failure}"
+        );
         world.look(vec![]);
         world.has(born("heron-prod", "100000000001"));
-        assert_eq!(world.plan().accounts[&key("heron-prod")].vended, Stage::Done, "{failure}: it was our own");
+        assert_eq!(
+            world.plan().accounts[&key("heron-prod")].vended,
+            Stage::Done,
+            "{failure}: it was our own"
+        );
     }
 }
 
 #[test]
 fn internal_failures_back_off() {
     let mut world = failed("INTERNAL_FAILURE");
-    world.attempt("heron-prod", TOKEN, accepted("heronrequest")).attempt = 4;
+    world
+        .attempt("heron-prod", TOKEN, Some(accepted("heronrequest")))
+        .attempt = 4;
     world.pass(239);
     assert_eq!(kinds(&world.plan()), [] as [&str; 0]);
     world.pass(1);
@@ -269,7 +423,11 @@ fn another_email_after_a_failure_is_tried_at_once() {
     for failure in ["EMAIL_ALREADY_EXISTS", "INVALID_EMAIL", "ACCOUNT_LIMIT_EXCEEDED"] {
         let mut world = failed(failure);
         world.want("heron-prod").email = Email::parse("egret@example.com").unwrap();
-        assert_eq!(intended(&world.plan()).email.as_str(), "egret@example.com", "{failure}");
+        assert_eq!(
+            intended(&world.plan()).email.as_str(),
+            "egret@example.com",
+            "{failure}"
+        );
     }
 }
 
@@ -283,7 +441,11 @@ fn a_third_email_is_tried_as_soon_as_a_second() {
         let answer = format!("request{}", &email[..5]);
         world.attempts = BTreeMap::from([(again.token.clone(), Attempt::Accepted(request_id(&answer)))]);
         world.entry("heron-prod").creation = Some(again);
-        world.answers(&answer, "heron-prod", CreationState::Failed("EMAIL_ALREADY_EXISTS".into()));
+        world.answers(
+            &answer,
+            "heron-prod",
+            CreationState::Failed("EMAIL_ALREADY_EXISTS".into()),
+        );
         world.pass(1);
         world.look(vec![]);
         assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::EmailInUse);
@@ -293,9 +455,14 @@ fn a_third_email_is_tried_as_soon_as_a_second() {
 #[test]
 fn what_was_asked_for_twice_is_given_the_time_to_show_up_before_another_email_is_tried() {
     let mut world = failed("EMAIL_ALREADY_EXISTS");
-    world.attempt("heron-prod", TOKEN, accepted("heronrequest")).attempt = 2;
+    world
+        .attempt("heron-prod", TOKEN, Some(accepted("heronrequest")))
+        .attempt = 2;
     world.want("heron-prod").email = Email::parse("egret@example.com").unwrap();
-    assert_eq!((kinds(&world.plan()), refused(&world.plan(), "heron-prod").0), (vec![], Reason::EmailInUse));
+    assert_eq!(
+        (kinds(&world.plan()), refused(&world.plan(), "heron-prod").0),
+        (vec![], Reason::EmailInUse)
+    );
     world.pass(900);
     assert!(world.plan().reads.contains(&Read::Look));
     world.look(vec![]);
@@ -309,8 +476,13 @@ fn an_unknown_outcome_is_asked_for_again_with_what_was_sent() {
     world.pass(901);
     world.look(vec![]);
     let again = intended(&world.plan()).clone();
-    assert_eq!((again.attempt, again.email.as_str()), (2, "aws+heron-prod@example.com"));
-    world.attempts.insert(again.token.clone(), Attempt::Fresh { look: 2 });
+    assert_eq!(
+        (again.attempt, again.email.as_str()),
+        (2, "aws+heron-prod@example.com")
+    );
+    world
+        .attempts
+        .insert(again.token.clone(), Attempt::Fresh { look: 2 });
     world.entry("heron-prod").creation = Some(again);
     assert!(matches!(&only(&world.plan()).action,
         Action::CreateAccount { email, .. } if email.as_str() == "aws+heron-prod@example.com"));
@@ -320,15 +492,27 @@ fn an_unknown_outcome_is_asked_for_again_with_what_was_sent() {
 fn no_account_is_asked_for_that_would_have_nowhere_to_go() {
     let mut world = heron(Some(Attempt::Fresh { look: 1 }));
     world.want("heron-prod").bound_unit = Some(OuId::parse("ou-f00d-gonegone1").unwrap());
-    assert_eq!((kinds(&world.plan()), refused(&world.plan(), "heron-prod").0), (vec![], Reason::OrganizationalUnitMissing));
-    world.attempts.insert(Token::parse(TOKEN).unwrap(), Attempt::Accepted(request_id("heronrequest")));
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (vec!["RecordRequest"], Reason::CreationInProgress));
+    assert_eq!(
+        (kinds(&world.plan()), refused(&world.plan(), "heron-prod").0),
+        (vec![], Reason::OrganizationalUnitMissing)
+    );
+    world.attempts.insert(
+        Token::parse(TOKEN).unwrap(),
+        Attempt::Accepted(request_id("heronrequest")),
+    );
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (vec!["RecordRequest"], Reason::CreationInProgress)
+    );
 }
 
 #[test]
 fn another_email_is_tried_though_the_first_ones_owner_is_in_this_organization() {
     let mut world = failed("EMAIL_ALREADY_EXISTS");
-    world.has(ObservedAccount { tags: Some(Tags::new()), ..born("heron-prod", "100000000001") });
+    world.has(ObservedAccount {
+        tags: Some(Tags::new()),
+        ..born("heron-prod", "100000000001")
+    });
     assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::EmailInUse);
     world.want("heron-prod").email = Email::parse("egret@example.com").unwrap();
     assert_eq!(intended(&world.plan()).email.as_str(), "egret@example.com");
@@ -336,9 +520,12 @@ fn another_email_is_tried_though_the_first_ones_owner_is_in_this_organization() 
 
 #[test]
 fn a_call_under_way_is_settled_before_another_email_matters() {
-    let mut world = heron(accepted("heronrequest"));
+    let mut world = heron(Some(accepted("heronrequest")));
     world.want("heron-prod").email = Email::parse("egret@example.com").unwrap();
-    world.has(ObservedAccount { email: "egret@example.com".into(), ..born("egret-dev", "100000000009") });
+    world.has(ObservedAccount {
+        email: "egret@example.com".into(),
+        ..born("egret-dev", "100000000009")
+    });
     assert_eq!(reason(&world.plan(), "heron-prod"), Reason::CreationInProgress);
 }
 
@@ -347,13 +534,20 @@ fn an_unknown_outcome_waits_for_the_grace_and_a_look_after_it() {
     for attempt in [None, Some(Attempt::Unknown)] {
         let mut world = heron(attempt);
         let plan = world.plan();
-        assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec![], Reason::CreationOutcomeUnknown));
+        assert_eq!(
+            (kinds(&plan), reason(&plan, "heron-prod")),
+            (vec![], Reason::CreationOutcomeUnknown)
+        );
         assert_eq!(plan.wake, Some(at(24)), "the mark; a look each 30 s");
         world.pass(30);
         assert!(world.plan().reads.contains(&Read::Look));
         world.pass(870);
         let plan = world.plan();
-        assert_eq!(kinds(&plan), [] as [&str; 0], "the last look began before the grace was over");
+        assert_eq!(
+            kinds(&plan),
+            [] as [&str; 0],
+            "the last look began before the grace was over"
+        );
         assert!(plan.reads.contains(&Read::Look));
         world.look(vec![]);
         assert_eq!(intended(&world.plan()).attempt, 2);
@@ -374,9 +568,16 @@ fn a_request_of_this_name_that_no_object_knows_is_waited_for() {
     for attempt in [None, Some(Attempt::Fresh { look: 1 })] {
         let mut world = heron(attempt);
         world.pass(1000);
-        world.look(vec![record("strayrequest", "heron-prod", CreationState::InProgress)]);
+        world.look(vec![record(
+            "strayrequest",
+            "heron-prod",
+            CreationState::InProgress,
+        )]);
         let plan = world.plan();
-        assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec![], Reason::CreationNameInFlight));
+        assert_eq!(
+            (kinds(&plan), reason(&plan, "heron-prod")),
+            (vec![], Reason::CreationNameInFlight)
+        );
         assert!(!plan.reads.contains(&Read::Look), "one look is enough for now");
         world.pass(30);
         assert!(world.plan().reads.contains(&Read::Look), "its end is looked for");
@@ -405,7 +606,9 @@ fn a_refused_call_leads_to_another_token() {
 /// The name under which the call of `heron-prod` rests.
 fn call(world: &World) -> String {
     let mut fresh = world.clone();
-    fresh.attempts.insert(Token::parse(TOKEN).unwrap(), Attempt::Fresh { look: 1 });
+    fresh
+        .attempts
+        .insert(Token::parse(TOKEN).unwrap(), Attempt::Fresh { look: 1 });
     fresh.held.clear();
     only(&fresh.plan()).id.to_string()
 }
@@ -414,9 +617,18 @@ fn call(world: &World) -> String {
 fn a_refused_call_rests_before_it_is_tried_again() {
     let mut world = heron(Some(Attempt::Refused));
     let id = call(&world);
-    world.holds(&id, HoldKind::Wait, Reason::AccountCreationRateLimitExceeded, 30, 1);
+    world.holds(
+        &id,
+        HoldKind::Wait,
+        Reason::AccountCreationRateLimitExceeded,
+        30,
+        1,
+    );
     let plan = world.plan();
-    assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec![], Reason::AccountCreationRateLimitExceeded));
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "heron-prod")),
+        (vec![], Reason::AccountCreationRateLimitExceeded)
+    );
     assert_eq!(plan.wake, Some(at(24)), "the mark");
     world.pass(30);
     assert_eq!(kinds(&world.plan()), ["Intend"]);
@@ -436,7 +648,10 @@ fn a_refused_call_with_other_values_is_tried_at_once() {
         assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::TagPolicyViolation);
         change(world.want("heron-prod"));
         let plan = world.plan();
-        assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec!["Intend"], Reason::LookingFirst));
+        assert_eq!(
+            (kinds(&plan), reason(&plan, "heron-prod")),
+            (vec!["Intend"], Reason::LookingFirst)
+        );
     }
 }
 
@@ -455,9 +670,15 @@ fn a_stalled_call_stays_stalled_while_it_is_tried_again() {
     ];
     for attempt in tries {
         world.attempts.insert(token.clone(), attempt.clone());
-        assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::AccessDenied, "{attempt:?}");
+        assert_eq!(
+            refused(&world.plan(), "heron-prod").0,
+            Reason::AccessDenied,
+            "{attempt:?}"
+        );
     }
-    world.attempts.insert(token, Attempt::Accepted(request_id("heronrequest")));
+    world
+        .attempts
+        .insert(token, Attempt::Accepted(request_id("heronrequest")));
     world.held.clear();
     assert_eq!(reason(&world.plan(), "heron-prod"), Reason::CreationInProgress);
 }
@@ -468,7 +689,11 @@ fn flock(count: i64) -> World {
     for bird in 0..count {
         let name = format!("gull-{bird}");
         world.want(&name).created = at(-bird);
-        world.attempt(&name, &format!("token0gull0number{bird}"), Some(Attempt::Fresh { look: 1 }));
+        world.attempt(
+            &name,
+            &format!("token0gull0number{bird}"),
+            Some(Attempt::Fresh { look: 1 }),
+        );
     }
     world
 }
@@ -478,15 +703,28 @@ fn at_most_five_calls_at_once_and_the_oldest_objects_first() {
     let world = flock(7);
     let plan = world.plan();
     let called: Vec<_> = plan.steps.iter().filter_map(|step| step.key.clone()).collect();
-    assert_eq!(called, [key("gull-6"), key("gull-5"), key("gull-4"), key("gull-3"), key("gull-2")]);
+    assert_eq!(
+        called,
+        [
+            key("gull-6"),
+            key("gull-5"),
+            key("gull-4"),
+            key("gull-3"),
+            key("gull-2")
+        ]
+    );
     assert_eq!(reason(&plan, "gull-0"), Reason::CreationQueued);
 }
 
 #[test]
 fn whatever_may_be_in_flight_takes_a_place() {
     let mut world = flock(7);
-    world.attempts.insert(Token::parse("token0gull0number0").unwrap(), Attempt::Unknown);
-    world.attempts.insert(Token::parse("token0gull0number1").unwrap(), Attempt::Sending);
+    world
+        .attempts
+        .insert(Token::parse("token0gull0number0").unwrap(), Attempt::Unknown);
+    world
+        .attempts
+        .insert(Token::parse("token0gull0number1").unwrap(), Attempt::Sending);
     world.look(vec![record("strayrequest", "pelican", CreationState::InProgress)]);
     world.entry("gull-2").creation.as_mut().unwrap().request_id = Some(request_id("gullrequest"));
     assert_eq!(creates(&world.plan()).len(), 1);
@@ -506,7 +744,11 @@ fn a_request_that_left_the_list_gives_its_place_back() {
 fn an_unknown_outcome_of_an_object_that_is_not_accepted_any_more_gives_its_place_back() {
     let mut world = flock(1);
     for bird in 0..5 {
-        world.attempt(&format!("rejected-{bird}"), &format!("token0rejected0{bird}"), Some(Attempt::Unknown));
+        world.attempt(
+            &format!("rejected-{bird}"),
+            &format!("token0rejected0{bird}"),
+            Some(Attempt::Unknown),
+        );
     }
     assert_eq!(reason(&world.plan(), "gull-0"), Reason::CreationQueued);
     world.pass(901);
@@ -534,5 +776,8 @@ fn suspended_objects_take_no_place() {
     }
     world.want("heron-prod");
     let plan = world.plan();
-    assert_eq!((kinds(&plan), reason(&plan, "gull-3")), (vec!["Hold"], Reason::Suspended));
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "gull-3")),
+        (vec!["Hold"], Reason::Suspended)
+    );
 }

@@ -8,7 +8,10 @@ fn heron(attempt: Option<Attempt>) -> World {
     let mut world = World::new();
     world.attempt("heron-prod", "token0heron0first", attempt);
     world.entry("heron-prod").deleting = true;
-    world.desired.leaving.insert(key("heron-prod"), desired("heron-prod").claim);
+    world
+        .desired
+        .leaving
+        .insert(key("heron-prod"), desired("heron-prod").claim);
     world
 }
 
@@ -35,7 +38,10 @@ fn an_object_without_the_finalizer_needs_nothing() {
 #[test]
 fn its_account_stays_as_it_is() {
     let mut world = heron(None);
-    world.has(ObservedAccount { tags: Some(Tags::new()), ..born("heron-prod", "100000000001") });
+    world.has(ObservedAccount {
+        tags: Some(Tags::new()),
+        ..born("heron-prod", "100000000001")
+    });
     world.entry("heron-prod").account_id = Some(account_id("100000000001"));
     let plan = world.plan();
     assert_eq!(kinds(&plan), RELEASED);
@@ -56,11 +62,17 @@ fn the_finalizer_stays_while_the_call_is_under_way() {
 
 #[test]
 fn the_finalizer_stays_while_aws_creates_and_goes_when_it_ends() {
-    for end in [CreationState::Succeeded(account_id("100000000001")), CreationState::Failed("INVALID_EMAIL".into())] {
+    for end in [
+        CreationState::Succeeded(account_id("100000000001")),
+        CreationState::Failed("INVALID_EMAIL".into()),
+    ] {
         let mut world = heron(Some(Attempt::Accepted(request_id("heronrequest"))));
         let plan = world.plan();
         assert_eq!(kinds(&plan), KEPT);
-        assert!(plan.reads.iter().any(|read| matches!(read, Read::Creations(_))), "its end is polled");
+        assert!(
+            plan.reads.iter().any(|read| matches!(read, Read::Creations(_))),
+            "its end is polled"
+        );
         world.answers("heronrequest", "heron-prod", end);
         assert_eq!(kinds(&world.plan()), RELEASED);
     }
@@ -74,7 +86,11 @@ fn the_finalizer_stays_while_the_outcome_is_unknown() {
     let plan = world.plan();
     assert_eq!(kinds(&plan), KEPT);
     assert!(plan.reads.contains(&Read::Look));
-    world.look(vec![record("strayrequest", "heron-prod", CreationState::InProgress)]);
+    world.look(vec![record(
+        "strayrequest",
+        "heron-prod",
+        CreationState::InProgress,
+    )]);
     assert_eq!(kinds(&world.plan()), KEPT, "that may be its own");
     world.pass(40);
     world.look(vec![]);
@@ -96,7 +112,10 @@ fn a_bound_object_that_lives_loses_its_finalizer() {
     world.settled("stork-prod", "100000000002");
     world.entry("stork-prod").held = true;
     let plan = world.plan();
-    assert_eq!((kinds(&plan), verdict(&plan, "stork-prod")), (RELEASED.to_vec(), &Verdict::Ready));
+    assert_eq!(
+        (kinds(&plan), verdict(&plan, "stork-prod")),
+        (RELEASED.to_vec(), &Verdict::Ready)
+    );
 }
 
 #[test]
@@ -108,7 +127,10 @@ fn what_is_unsettled_of_it_takes_a_place_among_the_intents() {
         world.desired.leaving.insert(key(&name), desired(&name).claim);
     }
     world.want("heron-prod");
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (KEPT.to_vec(), Reason::CreationQueued));
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (KEPT.to_vec(), Reason::CreationQueued)
+    );
 }
 
 #[test]
@@ -126,16 +148,44 @@ fn an_operator_that_stops_stores_answers_and_takes_back_what_it_did_not_send() {
         world.attempt(name, &format!("token0{}00", name.replace('-', "0")), attempt);
     }
     world.want("heron-prod");
-    let plan = Plan { accounts: BTreeMap::new(), ..crate::plan(Input { stopping: true, ..world.input() }) };
+    let plan = Plan {
+        accounts: BTreeMap::new(),
+        ..crate::plan(Input {
+            stopping: true,
+            ..world.input()
+        })
+    };
     let steps: Vec<_> = plan.steps.iter().map(|step| step.id.0.as_str()).collect();
-    assert_eq!(steps, ["withdraw/aviary/gull-prod/token0gull0prod00", "record/aviary/tern-prod/token0tern0prod00"]);
-    assert_eq!((check(Input { stopping: true, ..world.input() }, &plan), plan.reads), (vec![], BTreeSet::new()));
+    assert_eq!(
+        steps,
+        [
+            "withdraw/aviary/gull-prod/token0gull0prod00",
+            "record/aviary/tern-prod/token0tern0prod00"
+        ]
+    );
+    assert_eq!(
+        (
+            check(
+                Input {
+                    stopping: true,
+                    ..world.input()
+                },
+                &plan
+            ),
+            plan.reads
+        ),
+        (vec![], BTreeSet::new())
+    );
 }
 
 #[test]
 fn the_answer_for_an_object_that_is_not_accepted_any_more_is_kept() {
     let mut world = World::new();
-    world.attempt("heron-prod", "token0heron0first", Some(Attempt::Accepted(request_id("heronrequest"))));
+    world.attempt(
+        "heron-prod",
+        "token0heron0first",
+        Some(Attempt::Accepted(request_id("heronrequest"))),
+    );
     assert_eq!(kinds(&world.plan()), ["RecordRequest"]);
 }
 

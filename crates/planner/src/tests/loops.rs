@@ -69,7 +69,9 @@ impl Loop {
         for (number, name) in (0..).zip(names) {
             let desired = process.want(name);
             desired.created = at(-number);
-            desired.outputs = Some(Outputs { config_map: format!("{name}-account") });
+            desired.outputs = Some(Outputs {
+                config_map: format!("{name}-account"),
+            });
         }
         let mut this = Self {
             toy: Toy::new(seed, names),
@@ -102,7 +104,11 @@ impl Loop {
 
     fn after(&mut self, millis: i64, event: Event) {
         self.count += 1;
-        let time = self.toy.now.checked_add(SignedDuration::from_millis(millis)).unwrap();
+        let time = self
+            .toy
+            .now
+            .checked_add(SignedDuration::from_millis(millis))
+            .unwrap();
         self.events.insert((time, self.count), event);
     }
 
@@ -129,7 +135,12 @@ impl Loop {
                 return self.outcome().map_err(|violation| (violation, self.transcript));
             }
             if self.toy.now > at(PATIENCE) {
-                let open: Vec<_> = self.planned.accounts.iter().map(|(key, view)| (key, &view.verdict)).collect();
+                let open: Vec<_> = self
+                    .planned
+                    .accounts
+                    .iter()
+                    .map(|(key, view)| (key, &view.verdict))
+                    .collect();
                 return Err((format!("it does not end: {open:#?}"), self.transcript));
             }
             self.next();
@@ -141,7 +152,11 @@ impl Loop {
         self.process.in_flight.is_empty()
             && self.planned.steps.is_empty()
             && self.process.desired.leaving.is_empty()
-            && self.planned.accounts.values().all(|view| view.verdict == Verdict::Ready)
+            && self
+                .planned
+                .accounts
+                .values()
+                .all(|view| view.verdict == Verdict::Ready)
             && self.planned.reads.is_empty()
             && self.reading.is_empty()
             && self.process.now.duration_since(self.toy.rough_until) > secs(1300)
@@ -164,7 +179,11 @@ impl Loop {
                 return Err(format!("{} is in {path:?}", desired.key));
             }
             let tags = account.tags.as_ref().unwrap();
-            if desired.tags.iter().any(|(key, value)| tags.get(key) != Some(value)) {
+            if desired
+                .tags
+                .iter()
+                .any(|(key, value)| tags.get(key) != Some(value))
+            {
                 return Err(format!("{} has tags {tags:?}", desired.key));
             }
             let entry = &self.toy.journal[&desired.key];
@@ -172,11 +191,21 @@ impl Loop {
                 return Err(format!("{} remembers {entry:?}", desired.key));
             }
         }
-        let emails: BTreeSet<_> = self.toy.accounts.values().map(|account| &account.real.email).collect();
+        let emails: BTreeSet<_> = self
+            .toy
+            .accounts
+            .values()
+            .map(|account| &account.real.email)
+            .collect();
         if emails.len() != self.toy.accounts.len() {
             return Err("an account was made twice".into());
         }
-        let units: BTreeSet<_> = self.toy.units.iter().map(|unit| (&unit.parent, &unit.name)).collect();
+        let units: BTreeSet<_> = self
+            .toy
+            .units
+            .iter()
+            .map(|unit| (&unit.parent, &unit.name))
+            .collect();
         if units.len() != 2 {
             return Err(format!("units {units:?}"));
         }
@@ -188,7 +217,14 @@ impl Loop {
         let woken = [self.planned.wake, self.resting_read]
             .into_iter()
             .flatten()
-            .map(|wake| wake.max(self.toy.now.checked_add(SignedDuration::from_millis(100)).unwrap()))
+            .map(|wake| {
+                wake.max(
+                    self.toy
+                        .now
+                        .checked_add(SignedDuration::from_millis(100))
+                        .unwrap(),
+                )
+            })
             .min();
         let event = self.events.first_key_value().map(|((time, _), _)| *time);
         let (now, happens) = match (event, woken) {
@@ -199,7 +235,9 @@ impl Loop {
         };
         self.toy.at(now);
         self.process.now = now;
-        self.process.held.retain(|_, hold| now.duration_since(hold.until) < secs(3600));
+        self.process
+            .held
+            .retain(|_, hold| now.duration_since(hold.until) < secs(3600));
         if happens && let Some((_, event)) = self.events.pop_first() {
             self.happens(event);
         }
@@ -209,15 +247,25 @@ impl Loop {
         let now = self.toy.now;
         // What the process knows of attempts, by what the objects say.
         let mut standing = BTreeSet::new();
-        for entry in self.process.journal.values().filter(|entry| entry.account_id.is_none()) {
+        for entry in self
+            .process
+            .journal
+            .values()
+            .filter(|entry| entry.account_id.is_none())
+        {
             let Some(creation) = &entry.creation else { continue };
             standing.insert(creation.token.clone());
-            if self.written.contains(&creation.token) && !self.process.attempts.contains_key(&creation.token) {
+            if self.written.contains(&creation.token) && !self.process.attempts.contains_key(&creation.token)
+            {
                 let look = self.process.looks + 1;
-                self.process.attempts.insert(creation.token.clone(), Attempt::Fresh { look });
+                self.process
+                    .attempts
+                    .insert(creation.token.clone(), Attempt::Fresh { look });
             }
         }
-        self.process.attempts.retain(|token, attempt| standing.contains(token) || *attempt == Attempt::Sending);
+        self.process
+            .attempts
+            .retain(|token, attempt| standing.contains(token) || *attempt == Attempt::Sending);
 
         self.resting_read = None;
         let plan = plan(self.process.input());
@@ -238,14 +286,27 @@ impl Loop {
                 }
                 _ => {}
             }
-            let version = step.key.as_ref().and_then(|key| self.seen.get(key)).copied().unwrap_or_default();
+            let version = step
+                .key
+                .as_ref()
+                .and_then(|key| self.seen.get(key))
+                .copied()
+                .unwrap_or_default();
             self.soon(2000, Event::Arrives(step, version));
         }
-        let reads: Vec<Read> = plan.reads.iter().cloned().chain(std::mem::take(&mut self.reobserve)).collect();
+        let reads: Vec<Read> = plan
+            .reads
+            .iter()
+            .cloned()
+            .chain(std::mem::take(&mut self.reobserve))
+            .collect();
         for read in reads {
             let name = read_name(&read);
             if let Some(hold) = self.process.held.get(&name).filter(|hold| hold.until > now) {
-                self.resting_read = Some(self.resting_read.map_or(hold.until, |until| until.min(hold.until)));
+                self.resting_read = Some(
+                    self.resting_read
+                        .map_or(hold.until, |until| until.min(hold.until)),
+                );
                 continue;
             }
             if !self.reading.insert(name) {
@@ -264,7 +325,9 @@ impl Loop {
     /// Writes status, sometimes, as far as planning reads it back.
     fn publish(&mut self, plan: &Plan) {
         for (key, view) in &plan.accounts {
-            let (Some(facts), Some(entry)) = (&view.account, self.toy.journal.get_mut(key)) else { continue };
+            let (Some(facts), Some(entry)) = (&view.account, self.toy.journal.get_mut(key)) else {
+                continue;
+            };
             let version = self.toy.versions.entry(key.clone()).or_default();
             if self.seen.get(key).copied().unwrap_or_default() != *version || self.toy.dice.chance(30) {
                 continue;
@@ -304,7 +367,10 @@ impl Loop {
             }
             Event::SawMark(value, began) => {
                 self.reading.remove(&read_name(&Read::Mark));
-                self.process.observed.root.get_or_insert(RootId::parse(ROOT).unwrap());
+                self.process
+                    .observed
+                    .root
+                    .get_or_insert(RootId::parse(ROOT).unwrap());
                 self.process.mark.on_read(value, began);
             }
             Event::Saw(name, saw) => self.saw(&name, saw),
@@ -313,7 +379,9 @@ impl Loop {
             Event::Drift => self.drift(),
             Event::Deletes(key) => {
                 self.note(&format!("{key} is deleted"));
-                let Some(entry) = self.toy.journal.get_mut(&key) else { return };
+                let Some(entry) = self.toy.journal.get_mut(&key) else {
+                    return;
+                };
                 entry.deleting = true;
                 if !entry.held {
                     self.toy.journal.remove(&key);
@@ -335,11 +403,15 @@ impl Loop {
             }
             stored
         };
-        self.note(&format!("  {} {}", step.id, match &result {
-            Ok(_) if lost => "happens, and the answer is lost".into(),
-            Ok(_) => "happens".into(),
-            Err(failure) => format!("{failure:?}"),
-        }));
+        self.note(&format!(
+            "  {} {}",
+            step.id,
+            match &result {
+                Ok(_) if lost => "happens, and the answer is lost".into(),
+                Ok(_) => "happens".into(),
+                Err(failure) => format!("{failure:?}"),
+            }
+        ));
         if lost { Err(Failure::Lost) } else { result }
     }
 
@@ -411,7 +483,8 @@ impl Loop {
         let invisible = matches!(&observation, Observation::Account { account: None, .. });
         self.process.observed.observe(observation, self.toy.now);
         if invisible {
-            self.process.holds(&name.0, HoldKind::Wait, Reason::AccountNotVisible, 5, 1);
+            self.process
+                .holds(&name.0, HoldKind::Wait, Reason::AccountNotVisible, 5, 1);
         }
     }
 
@@ -421,7 +494,9 @@ impl Loop {
         self.seen.insert(key.clone(), version);
         if let Some(entry) = self.toy.journal.get(key) {
             self.process.journal.insert(key.clone(), entry.clone());
-            if entry.deleting && let Some(desired) = self.process.desired.accounts.remove(key) {
+            if entry.deleting
+                && let Some(desired) = self.process.desired.accounts.remove(key)
+            {
                 self.process.desired.leaving.insert(key.clone(), desired.claim);
             }
         } else {
@@ -444,19 +519,37 @@ impl Loop {
                 Event::Restart | Event::Drift | Event::Deletes(_) => {
                     self.events.insert((time, number), event);
                 }
-                Event::Answered(..) | Event::Looks(..) | Event::Saw(..) | Event::SawMark(..) | Event::Watched(_) => {}
+                Event::Answered(..)
+                | Event::Looks(..)
+                | Event::Saw(..)
+                | Event::SawMark(..)
+                | Event::Watched(_) => {}
             }
         }
         let World { desired, epoch, .. } = self.process.clone();
         let settled = self.process.mark.settled;
-        self.process = World { desired, epoch: epoch + 1, now: self.toy.now, ..World::unread() };
+        self.process = World {
+            desired,
+            epoch: epoch + 1,
+            now: self.toy.now,
+            ..World::unread()
+        };
         self.process.mark.settled = settled;
         self.written.clear();
         self.mutating = false;
         self.reading.clear();
         self.reobserve.clear();
-        let keys: Vec<_> = self.toy.journal.keys().chain(self.process.desired.accounts.keys()).cloned().collect();
-        for key in keys.into_iter().chain(self.process.desired.leaving.keys().cloned().collect::<Vec<_>>()) {
+        let keys: Vec<_> = self
+            .toy
+            .journal
+            .keys()
+            .chain(self.process.desired.accounts.keys())
+            .cloned()
+            .collect();
+        for key in keys
+            .into_iter()
+            .chain(self.process.desired.leaving.keys().cloned().collect::<Vec<_>>())
+        {
             self.watched(&key);
         }
     }
@@ -471,8 +564,12 @@ impl Loop {
         self.note(&format!("somebody changes {id}"));
         match self.toy.dice.below(3) {
             0 => self.toy.accounts.get_mut(&id).unwrap().real.parent = ParentId::parse(ROOT).unwrap(),
-            1 => self.toy.tag(&id, |own| own.retain(|key, _| key.as_str() != "team")),
-            _ => self.toy.tag(&id, |own| own.extend(tags(&[("team", "owls"), ("foreign", "yes")]))),
+            1 => self
+                .toy
+                .tag(&id, |own| own.retain(|key, _| key.as_str() != "team")),
+            _ => self.toy.tag(&id, |own| {
+                own.extend(tags(&[("team", "owls"), ("foreign", "yes")]))
+            }),
         }
     }
 }

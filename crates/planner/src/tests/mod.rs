@@ -15,10 +15,11 @@ mod toy;
 use crate::{Input, check, plan};
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, AccountKey, AccountName, AccountState, Action, Attempt, Claim, CreateRequestId, Creation, CreationRecord,
-    CreationState, DesiredAccount, DesiredOrg, Email, Hold, HoldKind, Installation, Journal, JournalEntry, Limits, Mark,
-    Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId, OuId, OuPath, ParentId, Plan, Read,
-    Reason, RoleName, RootId, Snapshot, Stage, Step, StepId, TagKey, TagValue, Tags, Token, Verdict, tag_keys,
+    AccountId, AccountKey, AccountName, AccountState, Action, Attempt, Claim, CreateRequestId, Creation,
+    CreationRecord, CreationState, DesiredAccount, DesiredOrg, Email, Hold, HoldKind, Installation, Journal,
+    JournalEntry, Limits, Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit,
+    OrganizationId, OuId, OuPath, ParentId, Plan, Read, Reason, RoleName, RootId, Snapshot, Stage, Step,
+    StepId, TagKey, TagValue, Tags, Token, Verdict, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +49,10 @@ fn email_of(name: &str) -> String {
     format!("aws+{name}@example.com")
 }
 fn tags(pairs: &[(&str, &str)]) -> Tags {
-    pairs.iter().map(|(key, value)| (TagKey::parse(key).unwrap(), TagValue::parse(value).unwrap())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| (TagKey::parse(key).unwrap(), TagValue::parse(value).unwrap()))
+        .collect()
 }
 fn keys(names: &[&str]) -> BTreeSet<TagKey> {
     names.iter().map(|name| TagKey::parse(name).unwrap()).collect()
@@ -107,11 +111,20 @@ fn born(name: &str, id: &str) -> ObservedAccount {
 }
 
 fn unit(id: &str, parent: &str, name: &str) -> ObservedUnit {
-    ObservedUnit { id: OuId::parse(id).unwrap(), name: name.into(), parent: ParentId::parse(parent).unwrap() }
+    ObservedUnit {
+        id: OuId::parse(id).unwrap(),
+        name: name.into(),
+        parent: ParentId::parse(parent).unwrap(),
+    }
 }
 
 fn intent(name: &str, token: &str, started: i64) -> Creation {
-    let DesiredAccount { email, account_name, role_name, .. } = desired(name);
+    let DesiredAccount {
+        email,
+        account_name,
+        role_name,
+        ..
+    } = desired(name);
     Creation {
         token: Token::parse(token).unwrap(),
         attempt: 1,
@@ -197,7 +210,10 @@ impl World {
     /// Adds an object and gives it for changes.
     fn want(&mut self, name: &str) -> &mut DesiredAccount {
         self.journal.entry(key(name)).or_default();
-        self.desired.accounts.entry(key(name)).or_insert_with(|| desired(name))
+        self.desired
+            .accounts
+            .entry(key(name))
+            .or_insert_with(|| desired(name))
     }
 
     fn entry(&mut self, name: &str) -> &mut JournalEntry {
@@ -244,9 +260,15 @@ impl World {
         let mut accounts: Vec<_> = self.observed.accounts.values().cloned().collect();
         if accounts.is_empty() {
             let id = account_id(MANAGEMENT);
-            accounts.push(ObservedAccount { id, tags: Some(Tags::new()), ..born("management", MANAGEMENT) });
+            accounts.push(ObservedAccount {
+                id,
+                tags: Some(Tags::new()),
+                ..born("management", MANAGEMENT)
+            });
         }
-        let tags = accounts.iter().map(|account| (account.id.clone(), account.tags.clone().unwrap_or_default()));
+        let tags = accounts
+            .iter()
+            .map(|account| (account.id.clone(), account.tags.clone().unwrap_or_default()));
         let snapshot = Snapshot {
             organization: OrganizationId::parse("o-aviaryaviary").unwrap(),
             management: account_id(MANAGEMENT),
@@ -256,14 +278,22 @@ impl World {
             accounts,
             in_progress: self.observed.in_progress().cloned().collect(),
         };
-        let full = Observation::Full { look: self.looks, began: self.now, snapshot: Box::new(snapshot) };
+        let full = Observation::Full {
+            look: self.looks,
+            began: self.now,
+            snapshot: Box::new(snapshot),
+        };
         self.observed.observe(full, self.now);
     }
 
     /// A read of this one account.
     fn has(&mut self, account: ObservedAccount) {
         let id = account.id.clone();
-        let read = Observation::Account { began: self.now, account: Some(account), id };
+        let read = Observation::Account {
+            began: self.now,
+            account: Some(account),
+            id,
+        };
         self.observed.observe(read, self.now);
     }
 
@@ -271,15 +301,29 @@ impl World {
     fn look(&mut self, in_progress: Vec<CreationRecord>) {
         self.looks += 1;
         let accounts = self.observed.accounts.values().cloned().collect();
-        let look = Observation::Look { look: self.looks, began: self.now, accounts, in_progress };
+        let look = Observation::Look {
+            look: self.looks,
+            began: self.now,
+            accounts,
+            in_progress,
+        };
         self.observed.observe(look, self.now);
     }
 
     /// AWS's word on a request.
     fn answers(&mut self, id: &str, name: &str, state: CreationState) {
         let record = record(id, name, state);
-        let listed = self.observed.in_progress().filter(|known| known.id != record.id).cloned().collect();
-        let read = Observation::Creations { began: self.now, in_progress: listed, described: vec![record] };
+        let listed = self
+            .observed
+            .in_progress()
+            .filter(|known| known.id != record.id)
+            .cloned()
+            .collect();
+        let read = Observation::Creations {
+            began: self.now,
+            in_progress: listed,
+            described: vec![record],
+        };
         self.observed.observe(read, self.now);
     }
 
@@ -292,13 +336,23 @@ impl World {
     /// A step or read that failed.
     fn holds(&mut self, id: &str, kind: HoldKind, reason: Reason, seconds: i64, failures: u32) {
         let until = self.now.checked_add(secs(seconds)).unwrap();
-        let hold = Hold { kind, reason, message: format!("{id} failed"), until, failures };
+        let hold = Hold {
+            kind,
+            reason,
+            message: format!("{id} failed"),
+            until,
+            failures,
+        };
         self.held.insert(StepId(id.into()), hold);
     }
 }
 
 fn record(id: &str, name: &str, state: CreationState) -> CreationRecord {
-    CreationRecord { id: request_id(id), account_name: name.into(), state }
+    CreationRecord {
+        id: request_id(id),
+        account_name: name.into(),
+        state,
+    }
 }
 
 /// The kinds of the steps, in order.
@@ -337,5 +391,8 @@ fn is_blocked(stage: &Stage) -> bool {
 }
 
 fn creates(plan: &Plan) -> Vec<&Step> {
-    plan.steps.iter().filter(|step| matches!(step.action, Action::CreateAccount { .. })).collect()
+    plan.steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::CreateAccount { .. }))
+        .collect()
 }

@@ -14,13 +14,24 @@ fn units_are_made_one_level_at_a_time() {
     world.want("heron-prod").suspend = false;
     world.has(born("heron-prod", "100000000001"));
     let made = |world: &World| match &only(&world.plan()).action {
-        Action::CreateOrganizationalUnit { parent, name, path } => (parent.to_string(), name.clone(), path.clone()),
+        Action::CreateOrganizationalUnit { parent, name, path } => {
+            (parent.to_string(), name.clone(), path.clone())
+        }
         other => panic!("no unit: {other:?}"),
     };
-    assert_eq!(made(&world), (ROOT.into(), "Workloads".into(), "Workloads".into()));
+    assert_eq!(
+        made(&world),
+        (ROOT.into(), "Workloads".into(), "Workloads".into())
+    );
     world.full_of(vec![unit(WORKLOADS, ROOT, "Workloads")]);
-    assert_eq!(made(&world), (WORKLOADS.into(), "Prod".into(), "Workloads/Prod".into()));
-    world.full_of(vec![unit(WORKLOADS, ROOT, "Workloads"), unit(PROD, WORKLOADS, "Prod")]);
+    assert_eq!(
+        made(&world),
+        (WORKLOADS.into(), "Prod".into(), "Workloads/Prod".into())
+    );
+    world.full_of(vec![
+        unit(WORKLOADS, ROOT, "Workloads"),
+        unit(PROD, WORKLOADS, "Prod"),
+    ]);
     assert_eq!(kinds(&world.plan()), ["MoveAccount"]);
 }
 
@@ -35,7 +46,10 @@ fn a_unit_is_made_once_for_many_accounts() {
     let plan = world.plan();
     assert_eq!(kinds(&plan), ["CreateOrganizationalUnit"]);
     for bird in 0..4 {
-        assert_eq!(reason(&plan, &format!("gull-{bird}")), Reason::OrganizationalUnitPending);
+        assert_eq!(
+            reason(&plan, &format!("gull-{bird}")),
+            Reason::OrganizationalUnitPending
+        );
     }
 }
 
@@ -59,11 +73,17 @@ fn a_name_counts_below_its_parent_only() {
 fn a_unit_is_bound_by_its_id_after_it_was_found_by_its_path() {
     let mut world = World::new();
     world.settled("heron-prod", "100000000001");
-    assert_eq!(world.plan().units, BTreeMap::from([("Workloads/Prod".into(), OuId::parse(PROD).unwrap())]));
+    assert_eq!(
+        world.plan().units,
+        BTreeMap::from([("Workloads/Prod".into(), OuId::parse(PROD).unwrap())])
+    );
     world.want("heron-prod").bound_unit = Some(OuId::parse(PROD).unwrap());
     world.full_of(vec![unit(PROD, ROOT, "Renamed and elsewhere")]);
     let plan = world.plan();
-    assert_eq!((verdict(&plan, "heron-prod"), kinds(&plan)), (&Verdict::Ready, vec![]));
+    assert_eq!(
+        (verdict(&plan, "heron-prod"), kinds(&plan)),
+        (&Verdict::Ready, vec![])
+    );
 }
 
 #[test]
@@ -72,7 +92,10 @@ fn a_bound_unit_that_is_gone_is_a_matter_for_a_person() {
     world.settled("heron-prod", "100000000001");
     world.want("heron-prod").bound_unit = Some(OuId::parse("ou-f00d-gonegone1").unwrap());
     let plan = world.plan();
-    assert_eq!((refused(&plan, "heron-prod").0, kinds(&plan)), (Reason::OrganizationalUnitMissing, vec![]));
+    assert_eq!(
+        (refused(&plan, "heron-prod").0, kinds(&plan)),
+        (Reason::OrganizationalUnitMissing, vec![])
+    );
 }
 
 #[test]
@@ -80,7 +103,10 @@ fn a_move_names_where_the_account_was_seen() {
     let mut world = World::new();
     world.settled("heron-prod", "100000000001");
     world.pass(100);
-    let strayed = ObservedAccount { parent: ParentId::parse(WORKLOADS).unwrap(), ..born("heron-prod", "100000000001") };
+    let strayed = ObservedAccount {
+        parent: ParentId::parse(WORKLOADS).unwrap(),
+        ..born("heron-prod", "100000000001")
+    };
     world.has(strayed);
     let plan = world.plan();
     let back = Action::MoveAccount {
@@ -98,7 +124,10 @@ fn an_account_is_used_only_in_its_place() {
     world.want("heron-prod");
     world.has(born("heron-prod", "100000000001"));
     assert_eq!(kinds(&world.plan()), ["MoveAccount"]);
-    world.has(ObservedAccount { parent: ParentId::parse(PROD).unwrap(), ..born("heron-prod", "100000000001") });
+    world.has(ObservedAccount {
+        parent: ParentId::parse(PROD).unwrap(),
+        ..born("heron-prod", "100000000001")
+    });
     assert_eq!(kinds(&world.plan()), ["VerifyAccess"]);
 }
 
@@ -107,9 +136,15 @@ fn suspend_keeps_an_account_where_it_is_and_makes_no_unit() {
     let mut world = World::new();
     world.want("heron-prod").suspend = true;
     world.has(born("heron-prod", "100000000001"));
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (vec![], Reason::Suspended));
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (vec![], Reason::Suspended)
+    );
     world.full_of(vec![]);
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (vec![], Reason::Suspended));
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (vec![], Reason::Suspended)
+    );
 }
 
 #[test]
@@ -120,14 +155,23 @@ fn a_move_that_failed_for_good_says_so_while_it_is_tried_again() {
     let id = only(&world.plan()).id.clone();
     world.holds(&id.0, HoldKind::Stalled, Reason::AccessDenied, 15, 1);
     let rests = world.plan();
-    assert_eq!((kinds(&rests), refused(&rests, "heron-prod").0), (vec![], Reason::AccessDenied));
+    assert_eq!(
+        (kinds(&rests), refused(&rests, "heron-prod").0),
+        (vec![], Reason::AccessDenied)
+    );
     assert_eq!(rests.wake, Some(at(15)));
     world.pass(15);
     let again = world.plan();
-    assert_eq!((kinds(&again), refused(&again, "heron-prod").0), (vec!["MoveAccount"], Reason::AccessDenied));
+    assert_eq!(
+        (kinds(&again), refused(&again, "heron-prod").0),
+        (vec!["MoveAccount"], Reason::AccessDenied)
+    );
     world.in_flight.insert(id);
     let under_way = world.plan();
-    assert_eq!((kinds(&under_way), refused(&under_way, "heron-prod").0), (vec![], Reason::AccessDenied));
+    assert_eq!(
+        (kinds(&under_way), refused(&under_way, "heron-prod").0),
+        (vec![], Reason::AccessDenied)
+    );
 }
 
 #[test]
@@ -139,5 +183,8 @@ fn one_transient_failure_is_not_worth_a_word_and_two_are() {
     world.holds(&id, HoldKind::Retry, Reason::Throttled, 1, 1);
     assert_eq!(reason(&world.plan(), "heron-prod"), Reason::Moving);
     world.holds(&id, HoldKind::Retry, Reason::Throttled, 2, 2);
-    assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Waiting(Reason::Throttled, format!("{id} failed")));
+    assert_eq!(
+        verdict(&world.plan(), "heron-prod"),
+        &Verdict::Waiting(Reason::Throttled, format!("{id} failed"))
+    );
 }

@@ -12,20 +12,16 @@ struct Bird {
     request: u8,
     hold: u8,
     age: i64,
-    suspend: bool,
-    bound: bool,
-    leaving: bool,
-    same_name: bool,
+    /// Wanted, wanted and bound, bound and suspended, leaving, of a name that others have as well.
+    kind: u8,
 }
 
 prop_compose! {
     fn bird()(
         memory in 0_u8..4, attempt in 0_u8..7, account in 0_u8..12, request in 0_u8..6, hold in 0_u8..6,
-        age in 0_i64..1500,
-        flags in (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2)),
+        age in 0_i64..1500, kind in 0_u8..6,
     ) -> Bird {
-        let (suspend, bound, leaving, same_name) = flags;
-        Bird { memory, attempt, account, request, hold, age, suspend: suspend && bound, bound, leaving, same_name }
+        Bird { memory, attempt, account, request, hold, age, kind }
     }
 }
 
@@ -87,9 +83,9 @@ fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &
     let id = format!("1{number:011}");
     let car = format!("wrenrequest{number}");
     let wanted = world.want(&name);
-    wanted.suspend = bird.suspend;
+    wanted.suspend = bird.kind == 2;
     wanted.created = at(-bird.age);
-    if bird.same_name {
+    if bird.kind == 5 {
         wanted.account_name = AccountName::parse("wren").unwrap();
     }
     let account_name = wanted.account_name.clone();
@@ -124,41 +120,80 @@ fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &
         if record.state == CreationState::InProgress {
             in_progress.push(record.clone());
         }
-        world.observed.effect(model::Effect::CreationAccepted(record), at(now - bird.age));
+        world
+            .observed
+            .effect(model::Effect::CreationAccepted(record), at(now - bird.age));
     }
     let other = born("sparrow", &id);
     let account = match bird.account {
         0 => Some(born(&name, &id)),
-        1 => Some(ObservedAccount { tags_confirmed: false, ..born(&name, &id) }),
-        2 => Some(ObservedAccount { tags: None, tags_confirmed: false, ..born(&name, &id) }),
-        3 => Some(ObservedAccount { tags: other.tags, ..born(&name, &id) }),
-        4 => Some(ObservedAccount { email: other.email, ..born(&name, &id) }),
-        5 => Some(ObservedAccount { state: AccountState::Closed, ..born(&name, &id) }),
-        6 => Some(ObservedAccount { state: AccountState::PendingActivation, ..born(&name, &id) }),
-        7 => Some(ObservedAccount { tags: Some(Tags::new()), ..born(&name, &id) }),
-        8 => Some(ObservedAccount { parent: ParentId::parse(PROD).unwrap(), ..born(&name, &id) }),
-        9 => Some(ObservedAccount { id: account_id(MANAGEMENT), ..born(&name, &id) }),
+        1 => Some(ObservedAccount {
+            tags_confirmed: false,
+            ..born(&name, &id)
+        }),
+        2 => Some(ObservedAccount {
+            tags: None,
+            tags_confirmed: false,
+            ..born(&name, &id)
+        }),
+        3 => Some(ObservedAccount {
+            tags: other.tags,
+            ..born(&name, &id)
+        }),
+        4 => Some(ObservedAccount {
+            email: other.email,
+            ..born(&name, &id)
+        }),
+        5 => Some(ObservedAccount {
+            state: AccountState::Closed,
+            ..born(&name, &id)
+        }),
+        6 => Some(ObservedAccount {
+            state: AccountState::PendingActivation,
+            ..born(&name, &id)
+        }),
+        7 => Some(ObservedAccount {
+            tags: Some(Tags::new()),
+            ..born(&name, &id)
+        }),
+        8 => Some(ObservedAccount {
+            parent: ParentId::parse(PROD).unwrap(),
+            ..born(&name, &id)
+        }),
+        9 => Some(ObservedAccount {
+            id: account_id(MANAGEMENT),
+            ..born(&name, &id)
+        }),
         _ => None,
     };
     if let Some(account) = account {
-        if bird.bound {
+        if (1..4).contains(&bird.kind) {
             world.entry(&name).account_id = Some(account.id.clone());
         }
         world.has(account);
     }
     let kind = match bird.hold {
-        0 => HoldKind::Retry,
         1 => HoldKind::Wait,
         2 => HoldKind::Stalled,
         _ => HoldKind::Retry,
     };
     if bird.hold < 4 {
         let rest = now - 30 + bird.age % 60 - world.now.duration_since(at(0)).as_secs();
-        for step in plan(world.input()).steps.into_iter().filter(|step| step.key == Some(key(&name))) {
-            world.holds(&step.id.0, kind, Reason::Throttled, rest, u32::from(bird.hold) + 1);
+        for step in plan(world.input())
+            .steps
+            .into_iter()
+            .filter(|step| step.key == Some(key(&name)))
+        {
+            world.holds(
+                &step.id.0,
+                kind,
+                Reason::Throttled,
+                rest,
+                u32::from(bird.hold) + 1,
+            );
         }
     }
-    if bird.leaving {
+    if matches!(bird.kind, 3 | 4) {
         let gone = world.desired.accounts.remove(&key(&name)).unwrap();
         world.desired.leaving.insert(key(&name), gone.claim);
         world.entry(&name).deleting = true;

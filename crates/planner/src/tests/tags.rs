@@ -21,15 +21,31 @@ fn manages(world: &mut World, names: &[&str]) {
 #[test]
 fn drift_under_our_keys_is_repaired_with_the_difference_only() {
     let plan = heron(&[("team", "owls")]).plan();
-    assert_eq!(only(&plan).action, Action::TagAccount { account: account_id(ID), tags: tags(&[("team", "aviary")]) });
+    assert_eq!(
+        only(&plan).action,
+        Action::TagAccount {
+            account: account_id(ID),
+            tags: tags(&[("team", "aviary")])
+        }
+    );
     assert_eq!(reason(&plan, "heron-prod"), Reason::Tagging);
 }
 
 #[test]
 fn other_keys_are_left_alone() {
     let plan = heron(&[("CostExplorer", "yes"), ("team:lead", "owl")]).plan();
-    assert_eq!((verdict(&plan, "heron-prod"), kinds(&plan)), (&Verdict::Ready, vec![]));
-    assert_eq!(plan.accounts[&key("heron-prod")].account.as_ref().unwrap().foreign_tags, 2);
+    assert_eq!(
+        (verdict(&plan, "heron-prod"), kinds(&plan)),
+        (&Verdict::Ready, vec![])
+    );
+    assert_eq!(
+        plan.accounts[&key("heron-prod")]
+            .account
+            .as_ref()
+            .unwrap()
+            .foreign_tags,
+        2
+    );
 }
 
 #[test]
@@ -37,14 +53,26 @@ fn a_key_of_ours_that_is_not_wanted_any_more_is_removed() {
     let mut world = heron(&[("pager", "none"), ("CostExplorer", "yes")]);
     manages(&mut world, &["pager", "never-written"]);
     let plan = world.plan();
-    assert_eq!(only(&plan).action, Action::UntagAccount { account: account_id(ID), keys: keys(&["pager"]) });
+    assert_eq!(
+        only(&plan).action,
+        Action::UntagAccount {
+            account: account_id(ID),
+            keys: keys(&["pager"])
+        }
+    );
 }
 
 #[test]
 fn keys_of_bulkhead_are_never_removed() {
-    let mut world = heron(&[(tag_keys::CREATION_TOKEN, "token0heron0first"), ("bulkhead.dev/later", "version")]);
+    let mut world = heron(&[
+        (tag_keys::CREATION_TOKEN, "token0heron0first"),
+        ("bulkhead.dev/later", "version"),
+    ]);
     manages(&mut world, &[tag_keys::CREATION_TOKEN, "bulkhead.dev/later"]);
-    assert_eq!((verdict(&world.plan(), "heron-prod"), kinds(&world.plan())), (&Verdict::Ready, vec![]));
+    assert_eq!(
+        (verdict(&world.plan(), "heron-prod"), kinds(&world.plan())),
+        (&Verdict::Ready, vec![])
+    );
 }
 
 #[test]
@@ -57,29 +85,53 @@ fn what_is_wanted_is_written_before_anything_is_removed() {
 #[test]
 fn a_foreign_value_under_a_new_key_is_not_overwritten() {
     let mut world = heron(&[("data-class", "secret")]);
-    world.want("heron-prod").tags.extend(tags(&[("data-class", "public")]));
+    world
+        .want("heron-prod")
+        .tags
+        .extend(tags(&[("data-class", "public")]));
     let plan = world.plan();
     let (reason, message) = refused(&plan, "heron-prod");
     assert_eq!((reason, kinds(&plan)), (Reason::TagConflict, vec![]));
-    assert!(message.contains("data-class") && !message.contains("secret"), "{message}");
+    assert!(
+        message.contains("data-class") && !message.contains("secret"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_foreign_value_does_not_stop_the_repair_of_other_keys() {
     let mut world = heron(&[("data-class", "secret"), ("team", "owls")]);
-    world.want("heron-prod").tags.extend(tags(&[("data-class", "public")]));
+    world
+        .want("heron-prod")
+        .tags
+        .extend(tags(&[("data-class", "public")]));
     let plan = world.plan();
     assert_eq!(refused(&plan, "heron-prod").0, Reason::TagConflict);
-    assert_eq!(only(&plan).action, Action::TagAccount { account: account_id(ID), tags: tags(&[("team", "aviary")]) });
+    assert_eq!(
+        only(&plan).action,
+        Action::TagAccount {
+            account: account_id(ID),
+            tags: tags(&[("team", "aviary")])
+        }
+    );
 }
 
 #[test]
 fn a_foreign_value_in_the_bulk_listing_is_confirmed_first() {
     let mut world = heron(&[]);
-    world.want("heron-prod").tags.extend(tags(&[("data-class", "public")]));
+    world
+        .want("heron-prod")
+        .tags
+        .extend(tags(&[("data-class", "public")]));
     let mut account = world.observed.accounts[&account_id(ID)].clone();
-    account.tags.get_or_insert_default().extend(tags(&[("data-class", "secret")]));
-    world.has(ObservedAccount { tags_confirmed: false, ..account });
+    account
+        .tags
+        .get_or_insert_default()
+        .extend(tags(&[("data-class", "secret")]));
+    world.has(ObservedAccount {
+        tags_confirmed: false,
+        ..account
+    });
     let plan = world.plan();
     assert!(asks(&plan, ID));
     assert_eq!(reason(&plan, "heron-prod"), Reason::Reobserving);
@@ -88,7 +140,10 @@ fn a_foreign_value_in_the_bulk_listing_is_confirmed_first() {
 #[test]
 fn the_same_value_under_a_new_key_is_no_conflict() {
     let mut world = heron(&[("data-class", "public")]);
-    world.want("heron-prod").tags.extend(tags(&[("data-class", "public")]));
+    world
+        .want("heron-prod")
+        .tags
+        .extend(tags(&[("data-class", "public")]));
     assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Ready);
 }
 
@@ -96,10 +151,16 @@ fn the_same_value_under_a_new_key_is_no_conflict() {
 fn nothing_is_written_on_the_word_of_the_bulk_listing() {
     let mut world = heron(&[("team", "owls")]);
     let account = world.observed.accounts[&account_id(ID)].clone();
-    world.has(ObservedAccount { tags_confirmed: false, ..account });
+    world.has(ObservedAccount {
+        tags_confirmed: false,
+        ..account
+    });
     let plan = world.plan();
     assert!(asks(&plan, ID));
-    assert_eq!((kinds(&plan), reason(&plan, "heron-prod")), (vec![], Reason::Reobserving));
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "heron-prod")),
+        (vec![], Reason::Reobserving)
+    );
 }
 
 #[test]
@@ -116,13 +177,20 @@ fn a_bulk_listing_that_contradicts_the_account_makes_us_read_it_and_takes_nothin
         tags: BTreeMap::new(),
         in_progress: vec![],
     };
-    let full = Observation::Full { look: 2, began: world.now, snapshot: Box::new(snapshot) };
+    let full = Observation::Full {
+        look: 2,
+        began: world.now,
+        snapshot: Box::new(snapshot),
+    };
     world.observed.observe(full, world.now);
     let plan = world.plan();
     assert!(asks(&plan, ID));
     assert_eq!(plan.accounts[&key("heron-prod")].tagged, Stage::Done);
     let account = world.observed.accounts[&account_id(ID)].clone();
-    world.has(ObservedAccount { tags_confirmed: true, ..account });
+    world.has(ObservedAccount {
+        tags_confirmed: true,
+        ..account
+    });
     assert!(!asks(&world.plan(), ID));
 }
 
@@ -130,7 +198,10 @@ fn a_bulk_listing_that_contradicts_the_account_makes_us_read_it_and_takes_nothin
 fn suspend_leaves_the_tags() {
     let mut world = heron(&[("team", "owls")]);
     world.want("heron-prod").suspend = true;
-    assert_eq!((kinds(&world.plan()), reason(&world.plan(), "heron-prod")), (vec![], Reason::Suspended));
+    assert_eq!(
+        (kinds(&world.plan()), reason(&world.plan(), "heron-prod")),
+        (vec![], Reason::Suspended)
+    );
 }
 
 #[test]

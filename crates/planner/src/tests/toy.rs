@@ -84,7 +84,10 @@ impl Toy {
             units: vec![],
             requests: BTreeMap::new(),
             mark: None,
-            journal: names.iter().map(|name| (key(name), JournalEntry::default())).collect(),
+            journal: names
+                .iter()
+                .map(|name| (key(name), JournalEntry::default()))
+                .collect(),
             versions: BTreeMap::new(),
             tokens_sent: BTreeSet::new(),
             violations: vec![],
@@ -118,8 +121,12 @@ impl Toy {
     fn make(&mut self, request: &CreateRequestId) -> AccountId {
         self.serial += 1;
         let id = account_id(&format!("2{:011}", self.serial));
-        let (described, listed, usable, bulk) =
-            (self.dice.below(8), self.dice.below(20), self.dice.below(200), self.dice.below(900));
+        let (described, listed, usable, bulk) = (
+            self.dice.below(8),
+            self.dice.below(20),
+            self.dice.below(200),
+            self.dice.below(900),
+        );
         let request = &self.requests[request];
         let real = ObservedAccount {
             email: request.email.clone(),
@@ -140,13 +147,26 @@ impl Toy {
 
     pub(super) fn in_progress(&self) -> Vec<CreationRecord> {
         let records = self.requests.values().map(|request| &request.record);
-        records.filter(|record| record.state == CreationState::InProgress).cloned().collect()
+        records
+            .filter(|record| record.state == CreationState::InProgress)
+            .cloned()
+            .collect()
     }
 
     fn list(&mut self) -> Vec<ObservedAccount> {
-        let management = ObservedAccount { tags: None, ..born("management", MANAGEMENT) };
-        let listed = self.accounts.values().filter(|account| account.listed <= self.now);
-        let member = |account: &ToyAccount| ObservedAccount { tags: None, tags_confirmed: false, ..account.real.clone() };
+        let management = ObservedAccount {
+            tags: None,
+            ..born("management", MANAGEMENT)
+        };
+        let listed = self
+            .accounts
+            .values()
+            .filter(|account| account.listed <= self.now);
+        let member = |account: &ToyAccount| ObservedAccount {
+            tags: None,
+            tags_confirmed: false,
+            ..account.real.clone()
+        };
         std::iter::once(management).chain(listed.map(member)).collect()
     }
 
@@ -155,10 +175,18 @@ impl Toy {
         match read {
             Read::Full => {
                 let now = self.now;
-                for account in self.accounts.values_mut().filter(|account| account.bulk_fresh <= now) {
+                for account in self
+                    .accounts
+                    .values_mut()
+                    .filter(|account| account.bulk_fresh <= now)
+                {
                     account.bulk = account.real.tags.clone().unwrap();
                 }
-                let tags = self.accounts.iter().map(|(id, account)| (id.clone(), account.bulk.clone())).collect();
+                let tags = self
+                    .accounts
+                    .iter()
+                    .map(|(id, account)| (id.clone(), account.bulk.clone()))
+                    .collect();
                 let snapshot = Snapshot {
                     organization: OrganizationId::parse("o-aviaryaviary").unwrap(),
                     management: account_id(MANAGEMENT),
@@ -168,20 +196,38 @@ impl Toy {
                     tags,
                     in_progress: self.in_progress(),
                 };
-                Observation::Full { look, began, snapshot: Box::new(snapshot) }
+                Observation::Full {
+                    look,
+                    began,
+                    snapshot: Box::new(snapshot),
+                }
             }
-            Read::Look => {
-                Observation::Look { look, began, accounts: self.list(), in_progress: self.in_progress() }
-            }
+            Read::Look => Observation::Look {
+                look,
+                began,
+                accounts: self.list(),
+                in_progress: self.in_progress(),
+            },
             Read::Creations(ids) => {
                 let known = |id: &CreateRequestId| self.requests[id].record.clone();
                 let ended = |record: &CreationRecord| record.state != CreationState::InProgress;
                 let described = ids.iter().map(known).filter(ended).collect();
-                Observation::Creations { began, in_progress: self.in_progress(), described }
+                Observation::Creations {
+                    began,
+                    in_progress: self.in_progress(),
+                    described,
+                }
             }
             Read::Account(id) => {
-                let account = self.accounts.get(id).filter(|account| account.described <= self.now);
-                Observation::Account { began, account: account.map(|account| account.real.clone()), id: id.clone() }
+                let account = self
+                    .accounts
+                    .get(id)
+                    .filter(|account| account.described <= self.now);
+                Observation::Account {
+                    began,
+                    account: account.map(|account| account.real.clone()),
+                    id: id.clone(),
+                }
             }
             Read::Mark => unreachable!("the loop reads the mark itself"),
         }
@@ -199,8 +245,17 @@ impl Toy {
         }
         let reobserve = Failure::Refused(HoldKind::Retry, Reason::Reobserving);
         match &step.action {
-            Action::CreateAccount { token, email, account_name, tags, .. } => {
-                let stored = self.journal.get(step.key.as_ref().unwrap()).filter(|entry| !entry.deleting);
+            Action::CreateAccount {
+                token,
+                email,
+                account_name,
+                tags,
+                ..
+            } => {
+                let stored = self
+                    .journal
+                    .get(step.key.as_ref().unwrap())
+                    .filter(|entry| !entry.deleting);
                 let creation = stored.and_then(|entry| entry.creation.as_ref());
                 if creation.is_none_or(|creation| creation.token != *token || creation.request_id.is_some()) {
                     return Err(Failure::Conflict);
@@ -213,15 +268,27 @@ impl Toy {
                 }
                 self.serial += 1;
                 let id = request_id(&format!("request{}", self.serial));
-                let record = record(&id.as_str()[4..], account_name.as_str(), CreationState::InProgress);
+                let record = record(
+                    &id.as_str()[4..],
+                    account_name.as_str(),
+                    CreationState::InProgress,
+                );
                 let ends = later(self.now, 2 + self.dice.below(60));
-                let request =
-                    ToyRequest { record: record.clone(), email: email.to_string(), tags: tags.clone(), ends };
+                let request = ToyRequest {
+                    record: record.clone(),
+                    email: email.to_string(),
+                    tags: tags.clone(),
+                    ends,
+                };
                 self.requests.insert(id, request);
                 Ok(Some(model::Effect::CreationAccepted(record)))
             }
             Action::CreateOrganizationalUnit { parent, name, .. } => {
-                if self.units.iter().any(|unit| unit.parent == *parent && unit.name == *name) {
+                if self
+                    .units
+                    .iter()
+                    .any(|unit| unit.parent == *parent && unit.name == *name)
+                {
                     return Err(reobserve);
                 }
                 self.serial += 1;
@@ -235,15 +302,24 @@ impl Toy {
                     return Err(reobserve);
                 }
                 moved.parent = to.clone();
-                Ok(Some(model::Effect::AccountMoved { account: account.clone(), to: to.clone() }))
+                Ok(Some(model::Effect::AccountMoved {
+                    account: account.clone(),
+                    to: to.clone(),
+                }))
             }
             Action::TagAccount { account, tags } => {
                 self.tag(account, |own| own.extend(tags.clone()));
-                Ok(Some(model::Effect::Tagged { account: account.clone(), tags: tags.clone() }))
+                Ok(Some(model::Effect::Tagged {
+                    account: account.clone(),
+                    tags: tags.clone(),
+                }))
             }
             Action::UntagAccount { account, keys } => {
                 self.tag(account, |own| own.retain(|key, _| !keys.contains(key)));
-                Ok(Some(model::Effect::Untagged { account: account.clone(), keys: keys.clone() }))
+                Ok(Some(model::Effect::Untagged {
+                    account: account.clone(),
+                    keys: keys.clone(),
+                }))
             }
             Action::WriteMark { value } => {
                 self.mark = Some(value.clone());
@@ -254,7 +330,11 @@ impl Toy {
                     return Err(Failure::Refused(HoldKind::Retry, Reason::AccessPending));
                 }
                 let (account, role_arn) = (account.clone(), role_arn.clone());
-                Ok(Some(model::Effect::AccessVerified { account, role_arn, at: self.now }))
+                Ok(Some(model::Effect::AccessVerified {
+                    account,
+                    role_arn,
+                    at: self.now,
+                }))
             }
             _ => unreachable!("not a call of AWS"),
         }
@@ -271,7 +351,9 @@ impl Toy {
     /// A write arrives at Kubernetes, for the object as the process knew it.
     pub(super) fn stores(&mut self, step: &Step, version: u64) -> Result<(), Failure> {
         let key = step.key.as_ref().unwrap();
-        let Some(entry) = self.journal.get_mut(key) else { return Ok(()) };
+        let Some(entry) = self.journal.get_mut(key) else {
+            return Ok(());
+        };
         if self.versions.get(key).copied().unwrap_or_default() != version {
             return Err(Failure::Conflict);
         }
@@ -281,7 +363,10 @@ impl Toy {
             Action::Release => entry.held = false,
             Action::Intend(creation) => entry.creation = Some(creation.clone()),
             Action::RecordRequest { token, request_id } => {
-                let creation = entry.creation.as_mut().filter(|creation| creation.token == *token);
+                let creation = entry
+                    .creation
+                    .as_mut()
+                    .filter(|creation| creation.token == *token);
                 creation.ok_or(Failure::Conflict)?.request_id = Some(request_id.clone());
             }
             Action::ApplyOutputs { data, .. } => entry.outputs = OutputsState::Ours(data.clone()),

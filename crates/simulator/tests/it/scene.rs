@@ -12,7 +12,7 @@ use simulator::{Report, World};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Runs a test in virtual time.
-pub fn in_virtual_time(test: impl Future<Output = ()>) {
+pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -21,36 +21,36 @@ pub fn in_virtual_time(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::parse("{installation: heron, defaultBaseline: standard, aws: {awsShare: 1.0}}").unwrap()
 }
 
-pub fn acme() -> PathBuf {
+pub(crate) fn acme() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/acme")
 }
 
 /// One operator process.
-pub struct Process {
+pub(crate) struct Process {
     future: LocalBoxFuture<'static, ()>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     ended: bool,
 }
 
-pub struct Scene {
-    pub world: World,
-    pub processes: Vec<Process>,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) processes: Vec<Process>,
     started: u64,
 }
 
 impl Scene {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::with(orgsim::Settings {
             seed,
             ..orgsim::Settings::default()
         })
     }
 
-    pub fn with(organization: orgsim::Settings) -> Self {
+    pub(crate) fn with(organization: orgsim::Settings) -> Self {
         let seed = organization.seed;
         let world = World::new(
             kubesim::Settings {
@@ -68,7 +68,7 @@ impl Scene {
     }
 
     /// The same organization with a new, empty cluster.
-    pub fn new_cluster(&self) -> Self {
+    pub(crate) fn new_cluster(&self) -> Self {
         let settings = kubesim::Settings {
             seed: self.started + 1000,
             ..kubesim::Settings::default()
@@ -81,23 +81,23 @@ impl Scene {
         }
     }
 
-    pub async fn apply_acme(&self) {
+    pub(crate) async fn apply_acme(&self) {
         let manifests = simulator::load(&[acme()]).unwrap();
         simulator::apply(&self.world.client(), &manifests).await.unwrap();
     }
 
     /// Namespaces and Baseline of Acme, without its accounts.
-    pub async fn apply_acme_platform(&self) {
+    pub(crate) async fn apply_acme_platform(&self) {
         let manifests =
             simulator::load(&[acme().join("baseline.yaml"), acme().join("namespaces.yaml")]).unwrap();
         simulator::apply(&self.world.client(), &manifests).await.unwrap();
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.start_with(config(), None);
     }
 
-    pub fn start_with(&mut self, config: Config, take_over: Option<String>) {
+    pub(crate) fn start_with(&mut self, config: Config, take_over: Option<String>) {
         self.started += 1;
         let mut operator = self.world.operator(config, "replica", self.started);
         operator.take_over = take_over;
@@ -119,21 +119,21 @@ impl Scene {
     }
 
     /// kill -9.
-    pub fn kill(&mut self, index: usize) {
+    pub(crate) fn kill(&mut self, index: usize) {
         drop(self.processes.remove(index));
     }
 
     /// SIGTERM.
-    pub fn terminate(&mut self, index: usize) {
+    pub(crate) fn terminate(&mut self, index: usize) {
         self.processes[index].stop.take().unwrap().send(()).unwrap();
     }
 
-    pub fn has_ended(&self, index: usize) -> bool {
+    pub(crate) fn has_ended(&self, index: usize) -> bool {
         self.processes[index].ended
     }
 
     /// Lets the world go on.
-    pub async fn run_for(&mut self, time: Duration) {
+    pub(crate) async fn run_for(&mut self, time: Duration) {
         let running = self
             .processes
             .iter_mut()
@@ -151,7 +151,7 @@ impl Scene {
     }
 
     /// Lets the world go on until something holds; panics with the report when it does not within `limit`.
-    pub async fn run_until(&mut self, limit: Duration, what: &str, holds: impl Fn(&Scene) -> bool) {
+    pub(crate) async fn run_until(&mut self, limit: Duration, what: &str, holds: impl Fn(&Scene) -> bool) {
         let begin = self.world.clock.elapsed();
         while !holds(self) {
             assert!(
@@ -163,7 +163,7 @@ impl Scene {
         }
     }
 
-    pub async fn run_until_all_ready(&mut self, limit: Duration) {
+    pub(crate) async fn run_until_all_ready(&mut self, limit: Duration) {
         self.run_until(limit, "all Ready", |scene| {
             let report = scene.report();
             report.objects.iter().any(|object| object.kind == "AwsAccount") && report.all_ready()
@@ -171,11 +171,11 @@ impl Scene {
         .await;
     }
 
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         Report::of(&self.world)
     }
 
-    pub fn calls(&self, operation: &str) -> u64 {
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
         self.report()
             .aws
             .calls
@@ -185,7 +185,7 @@ impl Scene {
     }
 
     /// Calls that change AWS, as they stand in the organization's own record.
-    pub fn mutations(&self) -> Vec<String> {
+    pub(crate) fn mutations(&self) -> Vec<String> {
         const READS: [&str; 5] = ["List", "Describe", "Get", "Assume", "Search"];
         let calls = self.world.organization.calls();
         calls
@@ -195,7 +195,7 @@ impl Scene {
             .collect()
     }
 
-    pub fn account(&self, namespace: &str, name: &str) -> Value {
+    pub(crate) fn account(&self, namespace: &str, name: &str) -> Value {
         self.world
             .kubernetes
             .objects(api::GROUP, "awsaccounts")
@@ -205,7 +205,7 @@ impl Scene {
     }
 
     /// Status and reason of a condition.
-    pub fn condition(&self, namespace: &str, name: &str, type_: &str) -> Option<(String, String)> {
+    pub(crate) fn condition(&self, namespace: &str, name: &str, type_: &str) -> Option<(String, String)> {
         let object = self.account(namespace, name);
         let conditions = object["status"]["conditions"].as_array()?.clone();
         let found = conditions
@@ -217,16 +217,16 @@ impl Scene {
         ))
     }
 
-    pub fn is(&self, namespace: &str, name: &str, type_: &str, status: &str, reason: &str) -> bool {
+    pub(crate) fn is(&self, namespace: &str, name: &str, type_: &str, status: &str, reason: &str) -> bool {
         self.condition(namespace, name, type_) == Some((status.to_owned(), reason.to_owned()))
     }
 
-    pub fn is_ready(&self, namespace: &str, name: &str) -> bool {
+    pub(crate) fn is_ready(&self, namespace: &str, name: &str) -> bool {
         self.is(namespace, name, "Ready", "True", "Ready")
     }
 
     /// Reasons of the Events on one object.
-    pub fn events(&self, name: &str) -> Vec<String> {
+    pub(crate) fn events(&self, name: &str) -> Vec<String> {
         let events = self.world.kubernetes.objects("events.k8s.io", "events");
         events
             .iter()
@@ -235,7 +235,7 @@ impl Scene {
             .collect()
     }
 
-    pub async fn create(&self, namespace: &str, name: &str, spec: Value) {
+    pub(crate) async fn create(&self, namespace: &str, name: &str, spec: Value) {
         let object = json!({
             "apiVersion": "bulkhead.dev/v1alpha1", "kind": "AwsAccount",
             "metadata": {"name": name, "namespace": namespace}, "spec": spec,
@@ -249,27 +249,27 @@ impl Scene {
         .unwrap();
     }
 
-    pub async fn patch(&self, namespace: &str, name: &str, patch: Value) {
+    pub(crate) async fn patch(&self, namespace: &str, name: &str, patch: Value) {
         let api: Api<AwsAccount> = Api::namespaced(self.world.client(), namespace);
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
             .await
             .unwrap();
     }
 
-    pub async fn patch_baseline(&self, patch: Value) {
+    pub(crate) async fn patch_baseline(&self, patch: Value) {
         let api: Api<Baseline> = Api::all(self.world.client());
         api.patch("standard", &PatchParams::default(), &Patch::Merge(patch))
             .await
             .unwrap();
     }
 
-    pub async fn delete(&self, namespace: &str, name: &str) {
+    pub(crate) async fn delete(&self, namespace: &str, name: &str) {
         let api: Api<AwsAccount> = Api::namespaced(self.world.client(), namespace);
         api.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Member accounts by claim; every account must have one.
-    pub fn accounts_by_claim(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn accounts_by_claim(&self) -> BTreeMap<String, Vec<String>> {
         let management = self.world.organization.management_account_id().to_owned();
         let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for account in self
@@ -291,7 +291,7 @@ impl Scene {
     }
 
     /// Exactly one account for each of these claims, and none besides.
-    pub fn assert_one_account_each(&self, count: usize) {
+    pub(crate) fn assert_one_account_each(&self, count: usize) {
         let claims = self.accounts_by_claim();
         assert_eq!(claims.len(), count, "{claims:#?}");
         assert!(claims.values().all(|ids| ids.len() == 1), "{claims:#?}");
@@ -300,11 +300,11 @@ impl Scene {
 }
 
 /// A spec that Acme's Baseline accepts.
-pub fn spec(environment: &str) -> Value {
+pub(crate) fn spec(environment: &str) -> Value {
     json!({
         "workload": "egret", "environment": environment, "purpose": "Wading", "costCenter": "4711",
         "owner": {"team": "birds", "contact": "birds@example.com"}, "tags": {"data-class": "public"},
     })
 }
 
-pub const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
