@@ -245,6 +245,8 @@ pub struct ObservedOrg {
     doubted: BTreeSet<AccountId>,
     own: BTreeMap<AccountId, OwnWrites>,
     units_made: BTreeMap<OuId, Timestamp>,
+    /// Full reads in a row that missed a unit.
+    unit_misses: BTreeMap<OuId, u32>,
 }
 
 impl ObservedOrg {
@@ -381,9 +383,16 @@ impl ObservedOrg {
     fn merge_units(&mut self, units: Vec<ObservedUnit>, began: Timestamp) {
         let mut fresh: BTreeMap<OuId, ObservedUnit> = units.into_iter().map(|u| (u.id.clone(), u)).collect();
         self.units_made.retain(|_, made| began < *made + READ_LAG);
-        for id in self.units_made.keys() {
-            if let Some(unit) = self.units.get(id) {
-                fresh.entry(id.clone()).or_insert_with(|| unit.clone());
+        self.unit_misses.retain(|id, _| !fresh.contains_key(id));
+        // Like an account, a unit is not gone because one listing missed it.
+        for (id, unit) in &self.units {
+            if fresh.contains_key(id) {
+                continue;
+            }
+            let misses = self.unit_misses.entry(id.clone()).or_default();
+            *misses += 1;
+            if *misses < MISSES || self.units_made.contains_key(id) {
+                fresh.insert(id.clone(), unit.clone());
             }
         }
         self.units = fresh;
@@ -620,6 +629,22 @@ mod tests {
         };
         org.effect(Effect::CreationAccepted(record), at(5));
         assert_eq!(org.settled[&id], at(5));
+    }
+
+    #[test]
+    fn a_unit_is_forgotten_only_after_several_misses() {
+        let unit = ObservedUnit {
+            id: OuId::parse("ou-a1b2-12345678").unwrap(),
+            name: "Marsh".into(),
+            parent: ParentId::parse("r-a1b2").unwrap(),
+        };
+        let mut org = ObservedOrg::default();
+        org.merge_units(vec![unit], at(0));
+        org.merge_units(vec![], at(1800));
+        org.merge_units(vec![], at(3600));
+        assert_eq!(org.units.len(), 1);
+        org.merge_units(vec![], at(5400));
+        assert!(org.units.is_empty());
     }
 
     #[test]

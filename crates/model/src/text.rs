@@ -1,7 +1,7 @@
 //! Texts with rules: emails, names, tags, organizational-unit paths, claims.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// A value that breaks a rule: names what it is, the rule and the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,9 @@ macro_rules! text {
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str { &self.0 }
         }
         impl TryFrom<String> for $name {
             type Error = Invalid;

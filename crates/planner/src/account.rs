@@ -1,6 +1,7 @@
 //! One account: whose is it, is there one, is it in place, tagged, usable, told to others?
 
 use crate::{
+    ascending::ascending,
     creation,
     identity::{Identity, identify},
     placement,
@@ -21,9 +22,7 @@ const ACCESS_LOST: u32 = 3;
 const REGION: &str = "us-east-1";
 
 /// Plans one account.
-pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount) {
-    let nothing = JournalEntry::default();
-    let entry = planning.input.journal.get(&desired.key).unwrap_or(&nothing);
+pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount, entry: &'a JournalEntry) {
     let mut view = AccountView {
         account: None,
         vended: Stage::Unknown,
@@ -33,9 +32,7 @@ pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount)
         verdict: Verdict::Ready,
     };
     if let Some(verdict) = planning.overall.clone() {
-        if let Identity::Ours(id) = identify(planning, desired, entry)
-            && let Some(account) = planning.input.observed.accounts.get(&id)
-        {
+        if let Identity::Ours(account) = identify(planning, desired, entry) {
             view.account = Some(facts(planning, desired, entry, account));
         }
         view.verdict = verdict;
@@ -50,11 +47,11 @@ pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount)
 fn stages<'a>(
     planning: &mut Planning<'a>,
     desired: &'a DesiredAccount,
-    entry: &JournalEntry,
+    entry: &'a JournalEntry,
     view: &mut AccountView,
 ) -> Stage {
     let account = match identify(planning, desired, entry) {
-        Identity::Ours(id) => planning.input.observed.accounts.get(&id),
+        Identity::Ours(account) => Some(account),
         Identity::Ask(id) => {
             planning.read(Read::Account(id.clone()));
             let message = format!("reading account {id} to see whose it is");
@@ -137,12 +134,16 @@ fn facts(
     entry: &JournalEntry,
     account: &ObservedAccount,
 ) -> AccountFacts {
-    let ours = |key: &TagKey| {
+    let mut wanted = ascending(desired.tags.iter());
+    let mut ours = |key: &TagKey| {
         key.as_str().starts_with(tag_keys::PREFIX)
-            || desired.tags.contains_key(key)
+            || wanted.get(key).is_some()
             || entry.managed_tags.contains(key)
     };
-    let (managed, foreign): (Vec<_>, Vec<_>) = account.tags.iter().flatten().partition(|(key, _)| ours(key));
+    let all = account.tags.iter().flatten();
+    let managed_tags: Tags =
+        all.filter(|(key, _)| ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let foreign_tags = account.tags.as_ref().map_or(0, Tags::len) - managed_tags.len();
     AccountFacts {
         id: account.id.clone(),
         arn: account.arn.clone(),
@@ -151,15 +152,12 @@ fn facts(
         name: account.name.clone(),
         parent: account.parent.clone(),
         path: planning
-            .input
-            .observed
+            .index
             .path_of(&account.parent)
-            .unwrap_or_default(),
-        managed_tags: managed
-            .into_iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-        foreign_tags: foreign.len(),
+            .unwrap_or_default()
+            .to_owned(),
+        managed_tags,
+        foreign_tags,
         role_arn: role_arn(desired, account),
     }
 }
@@ -178,17 +176,19 @@ fn tags(
     if planning.input.observed.tags_doubted(&account.id) {
         planning.read(Read::Account(account.id.clone()));
     }
+    let mut carried = ascending(current.iter());
     let differs: Tags = desired
         .tags
         .iter()
-        .filter(|(key, value)| current.get(*key) != Some(*value))
+        .filter(|(key, value)| carried.get(key) != Some(*value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
+    let mut wanted = ascending(desired.tags.iter());
     let surplus: BTreeSet<_> = entry
         .managed_tags
         .iter()
         .filter(|key| {
-            !desired.tags.contains_key(*key)
+            wanted.get(key).is_none()
                 && current.contains_key(*key)
                 && !key.as_str().starts_with(tag_keys::PREFIX)
         })

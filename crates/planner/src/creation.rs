@@ -641,7 +641,7 @@ pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
         return;
     };
     let claim = planning.input.desired.leaving.get(key);
-    let visible = claim.is_some_and(|claim| planning.index.by_claim.contains_key(claim.as_str()));
+    let visible = claim.is_some_and(|claim| planning.index.with_claim(claim.as_str()).is_some());
     let settled = entry.account_id.is_some()
         || visible
         || match standing(&planning.input, entry) {

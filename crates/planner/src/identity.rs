@@ -5,17 +5,15 @@
 //! read from the account itself.
 
 use crate::{creation, planning::Planning};
-use model::{
-    AccountId, AccountState, DesiredAccount, JournalEntry, ObservedAccount, Reason, TagKey, Tags, tag_keys,
-};
+use model::{AccountId, AccountState, DesiredAccount, JournalEntry, ObservedAccount, Reason, Tags, tag_keys};
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum Identity<'a> {
     /// This one, for certain.
-    Ours(AccountId),
+    Ours(&'a ObservedAccount),
     /// Perhaps this one: read it first.
-    Ask(AccountId),
+    Ask(&'a AccountId),
     /// None that is visible.
     None,
     /// There is one, but a person has to act.
@@ -23,15 +21,19 @@ pub(crate) enum Identity {
 }
 
 /// Finds the object's account.
-pub(crate) fn identify(planning: &Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Identity {
+pub(crate) fn identify<'a>(
+    planning: &Planning<'a>,
+    desired: &DesiredAccount,
+    entry: &'a JournalEntry,
+) -> Identity<'a> {
     if let Some(id) = &entry.account_id {
-        return bound(planning, desired, id);
+        return bound(planning, desired, id, true);
     }
     if let Some(id) = creation::answered(&planning.input, entry) {
         // AWS's answer to our own request says which account it made, even while its tags cannot be read yet.
         let visible = planning.input.observed.accounts.contains_key(id);
         return if visible {
-            bound(planning, desired, id)
+            bound(planning, desired, id, false)
         } else {
             Identity::None
         };
@@ -42,40 +44,43 @@ pub(crate) fn identify(planning: &Planning<'_>, desired: &DesiredAccount, entry:
         .as_ref()
         .map(|creation| creation.email.folded())
         .filter(|sent| *sent != wanted);
-    if let Some(id) = sent.as_ref().and_then(|sent| planning.index.by_email.get(sent)) {
-        match by_email(planning, desired, id) {
+    if let Some(account) = sent.as_ref().and_then(|sent| planning.index.with_email(sent)) {
+        match by_email(planning, desired, account) {
             // The address that was sent is somebody else's, and it is not wanted any more.
             Identity::Blocked(Reason::EmailInUse, _) => {}
             identity => return identity,
         }
     }
-    if let Some(id) = planning.index.by_email.get(&wanted) {
-        match by_email(planning, desired, id) {
+    if let Some(account) = planning.index.with_email(&wanted) {
+        match by_email(planning, desired, account) {
             // What was sent with another address is settled first.
             Identity::Blocked(Reason::EmailInUse, _)
                 if sent.is_some() && creation::unsettled(&planning.input, entry) => {}
             identity => return identity,
         }
     }
-    match planning.index.by_claim.get(desired.claim.as_str()) {
-        Some(id) => by_claim_only(planning, desired, id),
+    match planning.index.with_claim(desired.claim.as_str()) {
+        Some(account) => by_claim_only(desired, account),
         None => Identity::None,
     }
 }
 
 fn value<'t>(tags: &'t Tags, key: &str) -> Option<&'t str> {
-    TagKey::parse(key)
-        .ok()
-        .and_then(|key| tags.get(&key))
-        .map(model::TagValue::as_str)
+    tags.get(key).map(model::TagValue::as_str)
 }
 
 fn confirmed(account: &ObservedAccount) -> Option<&Tags> {
     account.tags.as_ref().filter(|_| account.tags_confirmed)
 }
 
-/// The object is bound to this account: it stays so, unless the account names another object.
-fn bound(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Identity {
+/// The object is bound to this account: it stays so, unless the account names another object. `recorded`: the object's
+/// status says so, and not only AWS's answer.
+fn bound<'a>(
+    planning: &Planning<'a>,
+    desired: &DesiredAccount,
+    id: &'a AccountId,
+    recorded: bool,
+) -> Identity<'a> {
     if planning.input.observed.management.as_ref() == Some(id) {
         return mismatch(
             id,
@@ -83,25 +88,27 @@ fn bound(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> I
         );
     }
     let Some(account) = planning.input.observed.accounts.get(id) else {
-        return Identity::Ask(id.clone());
+        return Identity::Ask(id);
     };
     let Some(tags) = &account.tags else {
-        return Identity::Ask(id.clone());
+        return Identity::Ask(id);
     };
     match value(tags, tag_keys::CLAIM) {
         Some(claim) if claim != desired.claim.as_str() => match confirmed(account) {
             Some(_) => mismatch(id, &format!("its claim tag says {claim:?}")),
-            None => Identity::Ask(id.clone()),
+            None => Identity::Ask(id),
         },
         // A removed claim tag is drift, repaired like any other tag of ours.
-        _ => held_by_another(planning, desired, id).unwrap_or_else(|| Identity::Ours(id.clone())),
+        _ => unless_held_by_another(planning, desired, account, recorded),
     }
 }
 
-fn by_email(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Identity {
-    let Some(account) = planning.input.observed.accounts.get(id) else {
-        return Identity::Ask(id.clone());
-    };
+fn by_email<'a>(
+    planning: &Planning<'a>,
+    desired: &DesiredAccount,
+    account: &'a ObservedAccount,
+) -> Identity<'a> {
+    let id = &account.id;
     if planning.input.observed.management.as_ref() == Some(id) {
         let message = format!(
             "the organization's management account {id} has the email {}; choose another name or email",
@@ -110,7 +117,7 @@ fn by_email(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -
         return Identity::Blocked(Reason::EmailInUse, message);
     }
     let Some(tags) = confirmed(account) else {
-        return Identity::Ask(id.clone());
+        return Identity::Ask(id);
     };
     if value(tags, tag_keys::CLAIM) != Some(desired.claim.as_str()) {
         let message = format!(
@@ -136,18 +143,13 @@ fn by_email(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -
             );
         }
     }
-    held_by_another(planning, desired, id).unwrap_or_else(|| Identity::Ours(id.clone()))
+    unless_held_by_another(planning, desired, account, false)
 }
 
-fn by_claim_only(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Identity {
-    let Some(account) = planning.input.observed.accounts.get(id) else {
-        return Identity::Ask(id.clone());
-    };
-    let Some(tags) = confirmed(account) else {
-        return Identity::Ask(id.clone());
-    };
-    if value(tags, tag_keys::CLAIM) != Some(desired.claim.as_str()) {
-        return Identity::None;
+fn by_claim_only<'a>(desired: &DesiredAccount, account: &'a ObservedAccount) -> Identity<'a> {
+    let id = &account.id;
+    if confirmed(account).is_none() {
+        return Identity::Ask(id);
     }
     if account.state == AccountState::Closed {
         return closed(id);
@@ -161,24 +163,26 @@ fn by_claim_only(planning: &Planning<'_>, desired: &DesiredAccount, id: &Account
     )
 }
 
-fn held_by_another(planning: &Planning<'_>, desired: &DesiredAccount, id: &AccountId) -> Option<Identity> {
-    let another = planning
-        .index
-        .holders
-        .get(id)?
-        .iter()
-        .any(|key| **key != desired.key);
-    another.then(|| mismatch(id, "another object holds it"))
+fn unless_held_by_another<'a>(
+    planning: &Planning<'a>,
+    desired: &DesiredAccount,
+    account: &'a ObservedAccount,
+    bound: bool,
+) -> Identity<'a> {
+    if planning.index.held_by_another(&account.id, &desired.key, bound) {
+        return mismatch(&account.id, "another object holds it");
+    }
+    Identity::Ours(account)
 }
 
-fn mismatch(id: &AccountId, why: &str) -> Identity {
+fn mismatch<'a>(id: &AccountId, why: &str) -> Identity<'a> {
     Identity::Blocked(
         Reason::ClaimMismatch,
         format!("account {id} carries this object's claim or is bound to it, but {why}"),
     )
 }
 
-fn closed(id: &AccountId) -> Identity {
+fn closed<'a>(id: &AccountId) -> Identity<'a> {
     let message = format!("account {id} of this object is closed; it is never created again by itself");
     Identity::Blocked(Reason::AccountClosed, message)
 }

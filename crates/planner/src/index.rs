@@ -2,21 +2,30 @@
 
 use crate::{Input, creation};
 use model::{
-    AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, OuId, ParentId, Token, tag_keys,
+    AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, ObservedAccount, OuId,
+    ParentId, Token, tag_keys,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Look-ups for one plan.
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
-    /// Accounts by lower-cased email.
-    pub(crate) by_email: BTreeMap<String, &'a AccountId>,
-    /// Accounts by claim tag.
-    pub(crate) by_claim: BTreeMap<&'a str, &'a AccountId>,
-    /// Which objects hold an account.
-    pub(crate) holders: BTreeMap<&'a AccountId, Vec<&'a AccountKey>>,
+    accounts: &'a BTreeMap<AccountId, ObservedAccount>,
+    /// Accounts by lower-cased email, and by claim tag, sorted: made when the first object without an account asks.
+    by_email: OnceCell<Vec<(Cow<'a, str>, &'a ObservedAccount)>>,
+    by_claim: OnceCell<Vec<(&'a str, &'a ObservedAccount)>>,
+    /// Which objects hold an account, sorted.
+    holders: Vec<(&'a AccountId, &'a AccountKey)>,
+    /// Accounts that several objects hold.
+    contested: BTreeSet<&'a AccountId>,
     /// Units by parent and name.
     units: BTreeMap<&'a ParentId, BTreeMap<&'a str, &'a OuId>>,
+    /// Names from the root down to each unit, joined by `/`.
+    paths: BTreeMap<&'a OuId, String>,
     /// Account names of requests in progress that no object knows.
     pub(crate) stray_names: BTreeSet<&'a str>,
     /// Requests of objects without an account whose end has not been seen.
@@ -28,29 +37,24 @@ pub(crate) struct Index<'a> {
 impl<'a> Index<'a> {
     pub(crate) fn new(input: &Input<'a>) -> Self {
         let mut index = Self {
-            by_email: BTreeMap::new(),
-            by_claim: BTreeMap::new(),
-            holders: BTreeMap::new(),
+            accounts: &input.observed.accounts,
+            by_email: OnceCell::new(),
+            by_claim: OnceCell::new(),
+            holders: Vec::with_capacity(input.journal.len()),
+            contested: BTreeSet::new(),
             units: BTreeMap::new(),
+            paths: BTreeMap::new(),
             stray_names: BTreeSet::new(),
             open_requests: BTreeSet::new(),
             in_flight: 0,
         };
-        for (id, account) in &input.observed.accounts {
-            index
-                .by_email
-                .entry(account.email.to_ascii_lowercase())
-                .or_insert(id);
-            let claim = account
-                .tags
-                .iter()
-                .flatten()
-                .find(|(key, _)| key.as_str() == tag_keys::CLAIM);
-            if let Some((_, claim)) = claim {
-                index.by_claim.entry(claim.as_str()).or_insert(id);
-            }
-        }
         for (id, unit) in &input.observed.units {
+            index.paths.extend(
+                input
+                    .observed
+                    .path_of(&ParentId::Ou(id.clone()))
+                    .map(|path| (id, path)),
+            );
             index
                 .units
                 .entry(&unit.parent)
@@ -67,7 +71,7 @@ impl<'a> Index<'a> {
         let mut sent: BTreeMap<&Token, &Creation> = BTreeMap::new();
         for (key, entry) in input.journal {
             if let Some(id) = &entry.account_id {
-                self.holders.entry(id).or_default().push(key);
+                self.holders.push((id, key));
             }
             let Some(creation) = &entry.creation else { continue };
             let request = creation::request_of(input, creation);
@@ -111,10 +115,83 @@ impl<'a> Index<'a> {
             }
         }
         self.in_flight += in_progress.len();
+        self.holders.sort_unstable();
+        let neighbours = self.holders.windows(2);
+        self.contested = neighbours
+            .filter(|pair| pair[0].0 == pair[1].0)
+            .map(|pair| pair[0].0)
+            .collect();
+    }
+
+    /// The account with this lower-cased email.
+    pub(crate) fn with_email(&self, email: &str) -> Option<&'a ObservedAccount> {
+        let by_email = self.by_email.get_or_init(|| {
+            let mut all: Vec<_> = self
+                .accounts
+                .values()
+                .map(|account| (folded(&account.email), account))
+                .collect();
+            // Stable: of several accounts the one with the lowest id is found.
+            all.sort_by(|(a, _), (b, _)| a.cmp(b));
+            all
+        });
+        let at = by_email.partition_point(|(known, _)| known.as_ref() < email);
+        by_email
+            .get(at)
+            .filter(|(known, _)| known == email)
+            .map(|(_, account)| *account)
+    }
+
+    /// The account with this claim tag.
+    pub(crate) fn with_claim(&self, claim: &str) -> Option<&'a ObservedAccount> {
+        let by_claim = self.by_claim.get_or_init(|| {
+            let claim = |account: &'a ObservedAccount| account.tags.as_ref()?.get(tag_keys::CLAIM);
+            let mut all: Vec<_> = self
+                .accounts
+                .values()
+                .filter_map(|account| Some((claim(account)?.as_str(), account)))
+                .collect();
+            all.sort_by_key(|(claim, _)| *claim);
+            all
+        });
+        let at = by_claim.partition_point(|(known, _)| *known < claim);
+        by_claim
+            .get(at)
+            .filter(|(known, _)| *known == claim)
+            .map(|(_, account)| *account)
+    }
+
+    /// Names from the root down to this parent; empty for the root. `None` if a unit on the way is unknown.
+    pub(crate) fn path_of(&self, parent: &ParentId) -> Option<&str> {
+        match parent {
+            ParentId::Root(_) => Some(""),
+            ParentId::Ou(id) => self.paths.get(id).map(String::as_str),
+        }
+    }
+
+    /// Does an object other than this one hold the account? `bound`: this one does.
+    pub(crate) fn held_by_another(&self, id: &AccountId, key: &AccountKey, bound: bool) -> bool {
+        if bound {
+            return self.contested.contains(id);
+        }
+        let at = self.holders.partition_point(|(held, _)| *held < id);
+        self.holders[at..]
+            .iter()
+            .take_while(|(held, _)| *held == id)
+            .any(|(_, holder)| *holder != key)
     }
 
     /// The unit of this name under this parent.
     pub(crate) fn child_unit(&self, parent: &ParentId, name: &str) -> Option<&'a OuId> {
         self.units.get(parent)?.get(name).copied()
+    }
+}
+
+/// Lower-cased; most emails are.
+fn folded(email: &str) -> Cow<'_, str> {
+    if email.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(email.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(email)
     }
 }

@@ -5,6 +5,7 @@
 //! [`check`] states the rules that no plan may break, once, apart from the code that plans.
 
 mod account;
+mod ascending;
 mod check;
 mod creation;
 mod identity;
@@ -17,9 +18,11 @@ mod tests;
 
 pub use check::check;
 
+use ascending::ascending;
 use jiff::Timestamp;
 use model::{
-    Attempt, DesiredAccount, DesiredOrg, Hold, Journal, Limits, Mark, ObservedOrg, Plan, StepId, Token,
+    Attempt, DesiredAccount, DesiredOrg, Hold, Journal, JournalEntry, Limits, Mark, ObservedOrg, Plan,
+    StepId, Token,
 };
 use planning::Planning;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +58,7 @@ pub struct Input<'a> {
 
 /// Plans. Total and deterministic: the same input gives the same plan.
 pub fn plan(input: Input<'_>) -> Plan {
+    let nothing = JournalEntry::default();
     let mut planning = Planning::new(input);
     if input.stopping {
         for (key, entry) in input.journal {
@@ -69,16 +73,15 @@ pub fn plan(input: Input<'_>) -> Plan {
     }
     // The older object goes first: a queue for the few places AWS has for creations. Before all of them those that have
     // a place already.
-    let waits = |account: &DesiredAccount| {
-        input
-            .journal
-            .get(&account.key)
-            .is_none_or(|entry| entry.creation.is_none())
-    };
-    let mut accounts: Vec<_> = input.desired.accounts.values().collect();
-    accounts.sort_by_cached_key(|account| (waits(account), account.created, &account.key));
-    for account in accounts {
-        account::plan(&mut planning, account);
+    let mut accounts: Vec<(&DesiredAccount, &JournalEntry)> =
+        Vec::with_capacity(input.desired.accounts.len());
+    let mut journal = ascending(input.journal.iter());
+    for (key, account) in &input.desired.accounts {
+        accounts.push((account, journal.get(key).unwrap_or(&nothing)));
+    }
+    accounts.sort_by_key(|(account, entry)| (entry.creation.is_none(), account.created, &account.key));
+    for (account, entry) in accounts {
+        account::plan(&mut planning, account, entry);
     }
     // A rejected object gets nothing, but what AWS has answered for it is kept.
     for (key, entry) in input.journal {

@@ -2,8 +2,8 @@
 
 use super::{Driver, ReadDone};
 use executor::{
-    Access, AwsError, Clock, Disposition, JournalError, Organizations, Outcome, ReadResult, StepFailure,
-    disposition,
+    Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult,
+    StepFailure, disposition,
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
@@ -147,7 +147,7 @@ where
             }
             StepFailure::Aws { error, disposition } => {
                 if error.class.effect_unknown() || disposition == Disposition::Reobserve {
-                    self.look_at(&step.action);
+                    self.look_at(&step.action, &error.class);
                 }
                 match disposition {
                     Disposition::AlreadyDone => return,
@@ -216,8 +216,10 @@ where
     }
 
     /// The world may differ from what the plan was made for: read what the step was about.
-    fn look_at(&mut self, action: &Action) {
+    fn look_at(&mut self, action: &Action, class: &ErrorClass) {
         let read = match action {
+            // The unit to move to is not there (any more): the tree has to be read again.
+            Action::MoveAccount { .. } if *class == ErrorClass::TargetNotFound => Read::Full,
             Action::MoveAccount { account, .. }
             | Action::TagAccount { account, .. }
             | Action::UntagAccount { account, .. } => Read::Account(account.clone()),

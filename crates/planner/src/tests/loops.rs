@@ -568,7 +568,7 @@ impl Loop {
                 .toy
                 .tag(&id, |own| own.retain(|key, _| key.as_str() != "team")),
             _ => self.toy.tag(&id, |own| {
-                own.extend(tags(&[("team", "owls"), ("foreign", "yes")]))
+                own.extend(tags(&[("team", "owls"), ("foreign", "yes")]));
             }),
         }
     }

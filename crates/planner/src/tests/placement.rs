@@ -2,8 +2,10 @@
 
 use super::*;
 
+/// Governed by us, and without any unit.
 fn bare() -> World {
-    let mut world = World::new();
+    let mut world = World::unread();
+    world.mark.on_read(Some(OWN.into()), at(0));
     world.full_of(vec![]);
     world
 }
