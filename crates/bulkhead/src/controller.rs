@@ -77,8 +77,9 @@ pub(crate) fn main(args: ControllerArgs) -> ExitCode {
         .with_span_list(false)
         .with_writer(io::stderr)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,kube=warn,aws_config=warn")),
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+                tracing_subscriber::EnvFilter::new("info,kube=warn,kube_client=off,aws_config=warn")
+            }),
         )
         .init();
     // The operator is one future on one thread.

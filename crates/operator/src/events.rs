@@ -104,7 +104,8 @@ pub(crate) async fn publish(
     {
         Ok(Ok(_)) => {}
         // A namespace on its way out takes no new objects.
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() || status.is_not_found() => {}
+        Ok(Err(kube::Error::Api(status)))
+            if crate::journal::terminating(&status) || status.is_not_found() => {}
         Ok(Err(error)) => tracing::warn!(%error, "an Event could not be written"),
         Err(_) => tracing::warn!("an Event could not be written in time"),
     }

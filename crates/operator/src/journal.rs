@@ -39,7 +39,7 @@ pub(crate) fn sort(error: kube::Error) -> JournalError {
 }
 
 /// A namespace on its way out takes no new objects; what was to be written goes with it.
-fn terminating(status: &kube::core::Status) -> bool {
+pub(crate) fn terminating(status: &kube::core::Status) -> bool {
     let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
     causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }

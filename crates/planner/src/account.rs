@@ -4,7 +4,7 @@ use crate::{
     ascending::ascending,
     creation,
     identity::{Identity, identify},
-    placement,
+    leaving, placement,
     planning::Planning,
 };
 use model::{
@@ -79,7 +79,7 @@ fn stages<'a>(
     view.account = Some(facts(planning, desired, entry, account));
     view.vended = vended(account);
     if entry.held && entry.account_id.as_ref() == Some(&account.id) {
-        creation::release(planning, &desired.key);
+        leaving::release(planning, &desired.key);
     }
     if view.vended != Stage::Done {
         return Stage::Unknown;
@@ -141,8 +141,10 @@ fn facts(
             || entry.managed_tags.contains(key)
     };
     let all = account.tags.iter().flatten();
-    let managed_tags: Tags =
-        all.filter(|(key, _)| ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let managed_tags: Tags = all
+        .filter(|(key, _)| ours(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let foreign_tags = account.tags.as_ref().map_or(0, Tags::len) - managed_tags.len();
     AccountFacts {
         id: account.id.clone(),

@@ -4,22 +4,17 @@
 //! began after the intent was stored, then one call, then AWS's answer is stored, then polling. Whatever is unknown leads
 //! back to the look; a token is used for one call only.
 
-use crate::{Input, planning::Planning};
-use jiff::{SignedDuration, Timestamp};
+use crate::{Input, failure, planning::Planning};
+use jiff::Timestamp;
 use model::{
     AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount,
     JournalEntry, Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
 };
 use sha2::{Digest, Sha256};
 
-/// A FailureReason is asked about again after this long.
-const HEARTBEAT: SignedDuration = SignedDuration::from_hours(1);
-/// What depends on somebody giving up an email is asked again after this long.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
 /// Where the last creation attempt of an object stands.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     /// There was none.
     None,
     /// The intent is stored by this process and nothing was sent; `looked`: the look before the call is complete.
@@ -41,7 +36,7 @@ enum Standing {
 /// The time that AWS has to show an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grace {
-    until: Timestamp,
+    pub(crate) until: Timestamp,
     /// It has passed, and a look that began after it is complete.
     pub(crate) over: bool,
 }
@@ -75,7 +70,7 @@ pub(crate) fn unsettled(input: &Input<'_>, entry: &JournalEntry) -> bool {
     }
 }
 
-fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
+pub(crate) fn standing(input: &Input<'_>, entry: &JournalEntry) -> Standing {
     let Some(creation) = &entry.creation else {
         return Standing::None;
     };
@@ -123,7 +118,7 @@ pub(crate) fn grace(input: &Input<'_>, creation: &Creation) -> Grace {
 }
 
 /// Was this asked for with the values that are wanted now?
-fn as_wanted(desired: &DesiredAccount, creation: &Creation) -> bool {
+pub(crate) fn as_wanted(desired: &DesiredAccount, creation: &Creation) -> bool {
     creation.email.folded() == desired.email.folded()
         && creation.account_name == desired.account_name
         && creation.role_name == desired.role_name
@@ -193,12 +188,12 @@ pub(crate) fn create(planning: &mut Planning<'_>, desired: &DesiredAccount, entr
                 format!("account {account} is created; waiting for AWS to show it"),
             )
         }
-        Standing::Failed { reason, since } => failed(planning, desired, entry, &reason, since),
+        Standing::Failed { reason, since } => failure::failed(planning, desired, entry, &reason, since),
         Standing::Unknown(grace) => look_again(planning, desired, entry, grace),
     }
 }
 
-fn pending(reason: Reason, message: &str) -> Stage {
+pub(crate) fn pending(reason: Reason, message: &str) -> Stage {
     Stage::Pending(reason, message.to_owned())
 }
 
@@ -214,7 +209,7 @@ fn as_last_said(planning: &mut Planning<'_>, desired: &DesiredAccount, stage: St
 }
 
 /// While something that was refused for good is tried again, it keeps saying so.
-fn keep_blocked(before: Stage, now: Stage) -> Stage {
+pub(crate) fn keep_blocked(before: Stage, now: Stage) -> Stage {
     if matches!(before, Stage::Blocked(..)) {
         before
     } else {
@@ -224,7 +219,7 @@ fn keep_blocked(before: Stage, now: Stage) -> Stage {
 
 /// Asks again with the values that were sent, whatever is wanted now: should the earlier request have its effect after
 /// all, AWS refuses a second account with the same email, and only with the same.
-fn repeat(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
+pub(crate) fn repeat(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
     let Some(sent) = &entry.creation else {
         return Stage::Unknown;
     };
@@ -248,7 +243,11 @@ fn with_sent(desired: &DesiredAccount, sent: &Creation) -> DesiredAccount {
 }
 
 /// Attempts are counted by what they ask for: with other values there is no earlier one that could be at work.
-fn begin_next(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalEntry) -> Stage {
+pub(crate) fn begin_next(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+) -> Stage {
     let same = entry
         .creation
         .as_ref()
@@ -446,29 +445,6 @@ pub(crate) fn record_request(planning: &mut Planning<'_>, key: &AccountKey, entr
     );
 }
 
-/// The operator stops: AWS's answers are stored, and intents that were never sent are taken back, so that a successor
-/// need not wait to find out what became of them.
-pub(crate) fn put_down(planning: &mut Planning<'_>, key: &AccountKey, entry: &JournalEntry) {
-    record_request(planning, key, entry);
-    let Some(creation) = &entry.creation else { return };
-    if matches!(
-        planning.input.attempts.get(&creation.token),
-        Some(Attempt::Fresh { .. })
-    ) {
-        let id = format!("withdraw/{key}/{}", creation.token);
-        let action = Action::Withdraw {
-            token: creation.token.clone(),
-        };
-        planning.step(
-            Some(key),
-            id,
-            action,
-            Reason::Pending,
-            "taking back an intent that was not sent".into(),
-        );
-    }
-}
-
 /// The outcome is unknown: it may show up in the listing or among the requests in progress; only when AWS had the time
 /// to show it and did not is there another attempt.
 fn look_again(
@@ -504,7 +480,7 @@ fn look_again(
 }
 
 /// Looks again at the pace of the poll for the first minutes: an effect shows up soon or not at all.
-fn look_every_poll(planning: &mut Planning<'_>) {
+pub(crate) fn look_every_poll(planning: &mut Planning<'_>) {
     let period = planning.input.limits.poll * 6;
     let next = planning
         .input
@@ -515,174 +491,4 @@ fn look_every_poll(planning: &mut Planning<'_>) {
         Some(next) if next > planning.input.now => planning.plan.wake_at(next),
         _ => planning.read(Read::Look),
     }
-}
-
-/// What AWS's FailureReason means (AWS Organizations API, CreateAccountStatus).
-fn failed(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
-    entry: &JournalEntry,
-    failure: &str,
-    since: Timestamp,
-) -> Stage {
-    let Some(creation) = &entry.creation else {
-        return Stage::Unknown;
-    };
-    let question = matches!(
-        failure,
-        "EMAIL_ALREADY_EXISTS" | "CONCURRENT_ACCOUNT_MODIFICATION"
-    );
-    if question
-        && planning
-            .input
-            .observed
-            .look
-            .is_none_or(|(_, began)| began < since)
-    {
-        // Never an answer by itself: an earlier attempt of ours may have had its effect.
-        planning.read(Read::Look);
-        return pending(
-            Reason::CreationOutcomeUnknown,
-            "AWS says the email is in use; looking whether by this object's own account",
-        );
-    }
-    if !as_wanted(desired, creation) {
-        // An earlier attempt may still be at work: its email stays the one that is asked for, until AWS had the time to
-        // show what became of it.
-        let shown = since
-            .checked_add(planning.input.limits.creation_grace)
-            .unwrap_or(Timestamp::MAX);
-        let free = match failure {
-            "CONCURRENT_ACCOUNT_MODIFICATION" => false,
-            "EMAIL_ALREADY_EXISTS" if creation.attempt > 1 => planning
-                .input
-                .observed
-                .look
-                .is_some_and(|(_, began)| began >= shown),
-            _ => true,
-        };
-        if free {
-            return begin_next(planning, desired, entry);
-        }
-        if planning.input.now >= shown {
-            planning.read(Read::Look);
-        } else {
-            planning.plan.wake_at(shown);
-        }
-    }
-    let again = |patience: SignedDuration| since.checked_add(patience).unwrap_or(Timestamp::MAX);
-    let (stage, again) = match failure {
-        "EMAIL_ALREADY_EXISTS" => {
-            let message = format!(
-                "AWS says that the email {} is already used by an AWS account, in this organization or outside it; make an object of another name, or have the platform team change the template. Bulkhead asks again every day",
-                creation.email
-            );
-            (Stage::Blocked(Reason::EmailInUse, message), again(DAY))
-        }
-        "CONCURRENT_ACCOUNT_MODIFICATION" => {
-            let message = "AWS is still working on an earlier request for this account; looking again, then trying again";
-            (
-                pending(Reason::CreationOutcomeUnknown, message),
-                again(planning.input.limits.creation_grace),
-            )
-        }
-        "INTERNAL_FAILURE" => {
-            let message = "AWS reported an internal failure while creating the account; trying again";
-            let attempts = u32::try_from(creation.attempt.clamp(1, 6)).unwrap_or(6);
-            (
-                pending(Reason::AwsUnavailable, message),
-                again(SignedDuration::from_secs(30) * (1 << (attempts - 1))),
-            )
-        }
-        "ACCOUNT_LIMIT_EXCEEDED" => {
-            let message = "AWS's quota of accounts in this organization is used up; ask AWS to raise it (Service Quotas, L-E619E033). Bulkhead tries again every hour";
-            (
-                Stage::Blocked(Reason::AccountLimitExceeded, message.into()),
-                again(HEARTBEAT),
-            )
-        }
-        "INVALID_EMAIL" => {
-            let message = format!("AWS refuses the email {}", creation.email);
-            (Stage::Blocked(Reason::InvalidEmail, message), again(DAY))
-        }
-        "MISSING_BUSINESS_VALIDATION"
-        | "FAILED_BUSINESS_VALIDATION"
-        | "PENDING_BUSINESS_VALIDATION"
-        | "UNKNOWN_BUSINESS_VALIDATION"
-        | "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
-        | "MISSING_PAYMENT_INSTRUMENT"
-        | "INVALID_PAYMENT_INSTRUMENT"
-        | "INVALID_ADDRESS" => {
-            let message = format!(
-                "AWS refuses to create accounts until the organization's data is in order: {failure}. Bulkhead tries again every hour"
-            );
-            (
-                Stage::Blocked(Reason::BusinessValidationFailed, message),
-                again(HEARTBEAT),
-            )
-        }
-        other => {
-            let message =
-                format!("AWS could not create the account: {other}. Bulkhead tries again every hour");
-            (Stage::Blocked(Reason::CreationFailed, message), again(HEARTBEAT))
-        }
-    };
-    if again <= planning.input.now {
-        return keep_blocked(stage, repeat(planning, desired, entry));
-    }
-    planning.plan.wake_at(again);
-    stage
-}
-
-/// An object on its way out: nothing is begun, what is under way is settled, then the finalizer goes. Retain is the
-/// rule: no AWS call.
-pub(crate) fn leave(planning: &mut Planning<'_>, key: &AccountKey) {
-    let Some(entry) = planning.input.journal.get(key).filter(|entry| entry.held) else {
-        return;
-    };
-    let claim = planning.input.desired.leaving.get(key);
-    let visible = claim.is_some_and(|claim| planning.index.with_claim(claim.as_str()).is_some());
-    let settled = entry.account_id.is_some()
-        || visible
-        || match standing(&planning.input, entry) {
-            Standing::None
-            | Standing::Fresh { .. }
-            | Standing::Refused
-            | Standing::Succeeded(_)
-            | Standing::Failed { .. } => true,
-            Standing::Sending | Standing::InProgress => false,
-            Standing::Unknown(Grace { until, over }) => {
-                let stray = entry.creation.as_ref().is_some_and(|creation| {
-                    planning
-                        .index
-                        .stray_names
-                        .contains(creation.account_name.as_str())
-                });
-                if !over || stray {
-                    if planning.input.now >= until {
-                        look_every_poll(planning);
-                    } else {
-                        planning.plan.wake_at(until);
-                    }
-                }
-                over && !stray
-            }
-        };
-    if settled {
-        release(planning, key);
-    } else {
-        planning.unsettled += 1;
-    }
-}
-
-/// Removes the finalizer.
-pub(crate) fn release(planning: &mut Planning<'_>, key: &AccountKey) {
-    let message = "no creation is unsettled".to_owned();
-    planning.step(
-        Some(key),
-        format!("release/{key}"),
-        Action::Release,
-        Reason::Done,
-        message,
-    );
 }

@@ -8,8 +8,10 @@ mod account;
 mod ascending;
 mod check;
 mod creation;
+mod failure;
 mod identity;
 mod index;
+mod leaving;
 mod placement;
 mod planning;
 mod refresh;
@@ -62,14 +64,14 @@ pub fn plan(input: Input<'_>) -> Plan {
     let mut planning = Planning::new(input);
     if input.stopping {
         for (key, entry) in input.journal {
-            creation::put_down(&mut planning, key, entry);
+            leaving::put_down(&mut planning, key, entry);
         }
         return planning.finish();
     }
     refresh::mark(&mut planning);
     refresh::organization(&mut planning);
     for key in input.desired.leaving.keys() {
-        creation::leave(&mut planning, key);
+        leaving::leave(&mut planning, key);
     }
     // The older object goes first: a queue for the few places AWS has for creations. Before all of them those that have
     // a place already.

@@ -3,6 +3,7 @@
 mod access;
 mod checks;
 mod creation;
+mod failure;
 mod gate;
 mod identity;
 mod leaving;

@@ -160,7 +160,7 @@ fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &
             parent: ParentId::parse(PROD).unwrap(),
             ..born(&name, &id)
         }),
-        9 => Some(ObservedAccount {
+        9 if number == 0 => Some(ObservedAccount {
             id: account_id(MANAGEMENT),
             ..born(&name, &id)
         }),
