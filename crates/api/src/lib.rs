@@ -2,7 +2,7 @@
 //!
 //! Doc comments on the types are published as CRD descriptions, so they are written for people who write manifests.
 //! Spec fields are optional and get their defaults in code, never in the schema: a GitOps tool would see a default that
-//! the server fills in as a difference. What can be judged from one object alone is a CEL rule here ([`rules`]); what
+//! the server fills in as a difference. What can be judged from one object alone is a CEL rule here (`rules`); what
 //! needs other objects is judged by `desired`. Transition rules sit on the parent of the field they protect, because a
 //! rule on the field itself does not run when the field is removed.
 

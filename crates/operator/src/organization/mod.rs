@@ -6,13 +6,13 @@
 //!
 //! | # | stage | where | client |
 //! |---|---|---|---|
-//! | 1 | dereference | [`crate::store`] | none (watches feed the stores) |
+//! | 1 | dereference | `store` | none (watches feed the stores) |
 //! | 2 | resolve | `desired` | none |
 //! | 3 | observe | `executor::read`, as the plan asks for it | AWS |
 //! | 4 | plan | `planner::plan` | none |
 //! | 5 | check | `planner::check` | none |
 //! | 6 | execute | `executor::execute`, as tokens allow | AWS, Kubernetes |
-//! | 7 | status | [`publish`], values from [`crate::status`] | Kubernetes |
+//! | 7 | status | `publish`, values from `status` | Kubernetes |
 //!
 //! Stages 3, 6 and 7 run while the loop goes on; what they bring enters the picture, and the plan is made again.
 
