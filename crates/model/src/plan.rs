@@ -16,7 +16,7 @@ use std::{
 pub enum Mode {
     /// Yes.
     Enforce,
-    /// It plans and reports, and changes nothing in AWS.
+    /// It reads and judges, and changes nothing in AWS.
     Observe,
 }
 

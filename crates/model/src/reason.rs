@@ -71,7 +71,7 @@ reasons! {
     OrganizationClaimed,
     /// The installation mark was written and is settling.
     InstallationMarkSettling,
-    /// The operator is in mode Observe: it plans and reports, and changes nothing.
+    /// The operator is in mode Observe: it reads and judges, and changes nothing.
     ObserveOnly,
 
     // --- waiting

@@ -30,7 +30,7 @@ pub enum ModeConfig {
     /// Yes.
     #[default]
     Enforce,
-    /// It plans and reports, changes nothing in AWS, and enters no account.
+    /// It reads the organization and judges the objects, changes nothing in AWS, and enters no account.
     Observe,
 }
 

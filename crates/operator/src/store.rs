@@ -217,6 +217,12 @@ pub(crate) fn guarded<K: Resource>(guard: DeserializeGuard<K>) -> (Key, Option<S
         Err(invalid) => {
             let meta = invalid.metadata;
             let key = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+            tracing::warn!(
+                namespace = key.0,
+                name = key.1,
+                error = invalid.error,
+                "an object cannot be decoded"
+            );
             (key, meta.resource_version, Stored::Poison(invalid.error))
         }
     }

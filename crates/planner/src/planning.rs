@@ -158,7 +158,7 @@ fn permission(input: &Input<'_>) -> (Option<(Reason, String)>, Option<Verdict>) 
         return (Some(closed), Some(verdict));
     }
     if input.limits.mode == Mode::Observe {
-        let message = "mode is Observe: Bulkhead plans and reports, and changes nothing";
+        let message = "mode is Observe: Bulkhead reads and judges, and changes nothing";
         let waiting = Verdict::Waiting(Reason::ObserveOnly, message.into());
         return (Some((Reason::ObserveOnly, message.into())), Some(waiting));
     }
