@@ -7,23 +7,59 @@
 //!
 //! # Supported
 //!
-//! * **AWS Organizations** (awsJson 1.1): CloseAccount, CreateAccount, CreateOrganizationalUnit,
-//!   DeleteOrganizationalUnit, DescribeAccount, DescribeCreateAccountStatus, DescribeOrganization,
-//!   DescribeOrganizationalUnit, ListAccounts, ListAccountsForParent, ListChildren, ListCreateAccountStatus,
-//!   ListOrganizationalUnitsForParent, ListParents, ListRoots, ListTagsForResource, MoveAccount, TagResource,
-//!   UntagResource, UpdateOrganizationalUnit.
+//! * **AWS Organizations** (awsJson 1.1):
+//!   * accounts: CloseAccount, CreateAccount, DescribeAccount, DescribeCreateAccountStatus, ListAccounts,
+//!     ListAccountsForParent, ListCreateAccountStatus, ListParents, MoveAccount, RemoveAccountFromOrganization;
+//!   * the tree: CreateOrganizationalUnit, DeleteOrganizationalUnit, DescribeOrganization,
+//!     DescribeOrganizationalUnit, ListChildren, ListOrganizationalUnitsForParent, ListRoots,
+//!     UpdateOrganizationalUnit;
+//!   * policies: AttachPolicy, CreatePolicy, DeletePolicy, DescribeEffectivePolicy, DescribePolicy, DetachPolicy,
+//!     DisablePolicyType, EnablePolicyType, ListPolicies, ListPoliciesForTarget, ListTargetsForPolicy, UpdatePolicy;
+//!   * invitations: CancelHandshake, DescribeHandshake, InviteAccountToOrganization, ListHandshakesForOrganization;
+//!     the other side answers by [`Mutation::AcceptHandshake`] and [`Mutation::DeclineHandshake`];
+//!   * services: DeregisterDelegatedAdministrator, DisableAWSServiceAccess, EnableAWSServiceAccess,
+//!     ListAWSServiceAccessForOrganization, ListDelegatedAdministrators, ListDelegatedServicesForAccount,
+//!     RegisterDelegatedAdministrator;
+//!   * tags: ListTagsForResource, TagResource, UntagResource.
 //! * **Resource Groups Tagging API** (awsJson 1.1): GetResources, for the resources of AWS Organizations.
 //! * **STS** (awsQuery): AssumeRole, GetCallerIdentity.
 //!
-//! Every other operation, all of policies, handshakes and delegation included, answers UnknownOperationException
-//! (InvalidAction from STS) with HTTP 400, which no SDK retries. No policy type is enabled, so [`State::policies`] and
-//! [`State::attachments`] are empty.
+//! Every other operation answers UnknownOperationException (InvalidAction from STS) with HTTP 400, which no SDK retries.
+//!
+//! Not simulated: service control policies do not act on member sessions yet, tag policies on nothing; the schema of a
+//! declarative policy's type is not checked, only its operators; no type of policy needs trusted access first; leaving
+//! asks for no payment method; there is no delegation policy.
+//!
+//! # Faults
+//!
+//! [`Orgsim::set_faults`] and `orgsim --faults FILE` take a [`FaultPlan`], YAML or JSON:
+//!
+//! ```yaml
+//! version: 1
+//! seed: 7
+//! rules:
+//!   - {fault: answerLost, operations: [CreateAccount, MoveAccount], every: 3}
+//!   - {fault: staleRead, operations: [reads], percent: 20, delay: 8s, until: 10m}
+//!   - {fault: timeoutAfterEffect, operations: [writes], percent: 5, delay: 30s, times: 4}
+//! ```
+//!
+//! Which calls are hit follows from the plan's seed and the order of the calls. [`Call::fault`] says what hit a call,
+//! [`Call::outcome`] what happened in truth. Over TCP a lost answer closes the connection before its first byte.
+//!
+//! # State
+//!
+//! `orgsim --state FILE` and [`StateFile`] keep the organization over a restart: accounts, units, tags, policies,
+//! invitations, what is pending and when it is due, buckets, closures, sessions, the place in every stream of chance,
+//! and the time, which stands still while no process runs. The file is written whole (temporary file, fsync, rename)
+//! before a change is answered; while callers only read, at most once in a simulated second. A file that is truncated
+//! or of another version is refused and left alone. The list of calls and the fault plan are not kept.
 //!
 //! # Callers
 //!
 //! Signatures are not verified. The access key id in `Authorization` names the caller: keys that AssumeRole handed out
 //! are member sessions, every other key is an administrator of the management account. A member session may call
-//! DescribeOrganization and STS; GetResources shows it nothing.
+//! DescribeOrganization and STS, and the reads of AWS Organizations when its account is a delegated administrator of any
+//! service; GetResources shows it nothing.
 //!
 //! # Time and chance
 //!
@@ -33,23 +69,30 @@
 //! # What the sources leave open
 //!
 //! Choices made where AWS's documentation is silent, each the less comfortable one: operations in one row of the
-//! throttling table share a bucket; ListTagsForResource pages at 20; a default page is 20; listings are in order of
-//! ids; a new creation request is missing from ListCreateAccountStatus as long as a new account may be missing from
-//! ListAccounts; moves, renames and reads by id are visible at once; a closing account is answered like a closed one.
+//! throttling table share a bucket, and those in no row are free; ListTagsForResource pages at 20; a default page is 20;
+//! listings are in order of ids; a new creation request is missing from ListCreateAccountStatus as long as a new account
+//! may be missing from ListAccounts; moves, renames, detachments and reads by id are visible at once; a closing account
+//! is answered like a closed one; a policy's name is unique within its type; CreatePolicy needs the type enabled;
+//! any pending type of policies holds up every change of policies. An organization begins without enabled types of
+//! policies ([`Settings::policy_types`]).
 
 mod clock;
 mod debug;
+mod faults;
 mod orgsim;
 mod server;
 mod settings;
+mod state_file;
 mod wire;
 mod world;
 
 pub use clock::{real_clock, tokio_clock};
 pub use debug::{
-    AccountState, AccountView, AttachmentView, Call, CreationView, FailureReason, MutateError, Mutation,
-    OrganizationalUnitView, PolicyView, RootView, State,
+    AccountState, AccountView, AttachmentView, Call, CreationView, FailureReason, HandshakeView, MutateError,
+    Mutation, OrganizationalUnitView, PolicyView, RootView, State,
 };
+pub use faults::{Fault, FaultPlan, FaultPlanError, FaultRule, Lost};
 pub use orgsim::Orgsim;
 pub use server::{Running, serve};
 pub use settings::{Limits, Settings};
+pub use state_file::{StateFile, StateFileError};

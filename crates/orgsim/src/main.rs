@@ -2,12 +2,15 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
-use orgsim::{Limits, Orgsim, Settings, real_clock, serve};
+use orgsim::{
+    FaultPlan, FaultPlanError, Limits, Orgsim, Settings, StateFile, StateFileError, real_clock, serve,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Simulated AWS Organizations, STS and Resource Groups Tagging API on one port.
@@ -35,6 +38,38 @@ struct Arguments {
     /// What ids, durations, lags and empty pages follow from.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+
+    /// A fault plan, YAML or JSON; its times count from the start.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
+    /// Where the organization is kept: read when it is there, written after each change. What it says of ids, time and
+    /// seed counts.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+}
+
+/// Why the program ends early.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("--faults {}: cannot be read: {source}", path.display())]
+    FaultsUnreadable { path: PathBuf, source: std::io::Error },
+    #[error("--faults {}: {source}", path.display())]
+    Faults { path: PathBuf, source: FaultPlanError },
+    #[error("--state {0}")]
+    State(#[from] StateFileError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// 2 for what the caller gave, as clap ends for a bad flag; 1 for the rest.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::FaultsUnreadable { .. } | Self::Faults { .. } | Self::State(_) => ExitCode::from(2),
+            Self::Io(_) => ExitCode::FAILURE,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,12 +97,24 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orgsim: {error}");
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }
 
-async fn run(arguments: Arguments) -> std::io::Result<()> {
+fn read_faults(path: &Path) -> Result<FaultPlan, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::FaultsUnreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    FaultPlan::parse(&text).map_err(|source| Error::Faults {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    let faults = arguments.faults.as_deref().map(read_faults).transpose()?;
     // The signals must be caught before anybody is told that the server is ready.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -88,7 +135,20 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
         latency: (Duration::ZERO, Duration::ZERO),
         ..Settings::default()
     };
-    let orgsim = Orgsim::new(settings, real_clock(start, arguments.speed));
+    let orgsim = match arguments.state {
+        None => Orgsim::new(settings, real_clock(start, arguments.speed)),
+        Some(path) => {
+            let file = StateFile::open(path, settings)?;
+            let clock = real_clock(file.now(), arguments.speed);
+            Orgsim::with_state(file, clock)
+        }
+    };
+    if let Some(plan) = faults {
+        orgsim.set_faults(plan).map_err(|source| Error::Faults {
+            path: arguments.faults.unwrap_or_default(),
+            source,
+        })?;
+    }
     let running = serve(orgsim, arguments.listen, arguments.debug_listen).await?;
     let (endpoint, debug) = (running.address, running.debug_address);
     let ready = serde_json::json!({

@@ -1,6 +1,8 @@
 //! The handle: one organization, reachable in process.
 
 use std::fmt;
+use std::future;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +11,12 @@ use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::debug::{self, Call, FailureReason, MutateError, Mutation, State};
+use crate::faults::{Fault, FaultPlan, FaultPlanError, Lost};
 use crate::settings::Settings;
-use crate::wire::{self, Exchange};
+use crate::state_file::{self, StateFile};
+use crate::wire::{self, Exchange, RawRequest};
 use crate::world::World;
+use crate::world::answer::Arrival;
 use crate::world::contention::{self, InFlight};
 
 /// A simulated organization: Organizations, STS and the tagging API. Cloning gives another handle to the same one.
@@ -25,17 +30,34 @@ struct Inner {
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     world: Mutex<World>,
     in_flight: Mutex<InFlight>,
+    /// Where the state is kept.
+    file: Option<PathBuf>,
 }
 
 impl Orgsim {
     /// A new organization with a root and a management account. `clock` is asked at every effect; it should begin at
     /// `settings.start` ([`tokio_clock`](crate::tokio_clock), [`real_clock`](crate::real_clock)).
     pub fn new(settings: Settings, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self::of(World::new(settings), None, clock)
+    }
+
+    /// The organization of a state file, which is written anew after each change, before the change is answered.
+    /// `clock` should begin at [`StateFile::now`]. Fault plans and the list of calls are not kept.
+    pub fn with_state(file: StateFile, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self::of(file.world, Some(file.path), clock)
+    }
+
+    fn of(
+        world: World,
+        file: Option<PathBuf>,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
         let inner = Inner {
-            world: Mutex::new(World::new(settings.clone())),
+            settings: world.settings().clone(),
+            world: Mutex::new(world),
             in_flight: Mutex::default(),
             clock: Box::new(clock),
-            settings,
+            file,
         };
         Self {
             inner: Arc::new(inner),
@@ -46,18 +68,73 @@ impl Orgsim {
     ///
     /// The effect happens after half of the simulated latency: dropping the future before means that the request never
     /// arrived, dropping it later that its answer was lost.
-    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let exchange = wire::decode(&request);
-        let (request_id, latency) = self.world().arrive();
-        let write = self.begin_write(&exchange);
+    ///
+    /// [`Lost`] when a fault of the plan says so, or when the effect cannot be written to the state file; a timeout of
+    /// the plan never resolves.
+    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Lost> {
+        let raw = RawRequest::of(&request);
+        let exchange = raw.decode();
+        let now = (self.inner.clock)();
+        let Arrival {
+            request_id,
+            latency,
+            hit,
+        } = self.world().arrive(&exchange, now);
         let half = latency / 2;
+        match hit.map(|hit| (hit.fault, hit.delay)) {
+            Some((fault @ (Fault::Refused | Fault::RequestLost | Fault::Timeout), _)) => {
+                return self.never_arrives(&exchange, fault, half).await;
+            }
+            Some((Fault::TimeoutAfterEffect, delay)) => {
+                self.take_effect_after(half + delay, raw, now)?;
+                return future::pending().await;
+            }
+            _ => {}
+        }
+        let write = self.begin_write(&exchange);
         pause(half).await;
         let contended = write.as_ref().is_some_and(Write::is_contended);
         let now = (self.inner.clock)();
-        let result = self.world().apply(&exchange, contended, now);
-        pause(latency.saturating_sub(half)).await;
+        let result = {
+            let mut world = self.world();
+            let result = world.apply(&exchange, contended, hit, now);
+            self.keep(&mut world)?;
+            result
+        };
+        let slower = hit.filter(|hit| hit.fault == Fault::Slow).map(|hit| hit.delay);
+        pause(latency.saturating_sub(half) + slower.unwrap_or_default()).await;
         drop(write);
-        wire::encode(exchange.service, &request_id, &result)
+        if hit.is_some_and(|hit| hit.fault == Fault::AnswerLost) {
+            return Err(Lost::Broken);
+        }
+        Ok(wire::encode(exchange.service, &request_id, &result))
+    }
+
+    /// Without effect; the connection is refused, breaks, or nothing is ever heard.
+    async fn never_arrives(
+        &self,
+        exchange: &Exchange,
+        fault: Fault,
+        way: Duration,
+    ) -> Result<Response<Bytes>, Lost> {
+        pause(way).await;
+        let now = (self.inner.clock)();
+        self.world().miss(exchange, fault, now);
+        match fault {
+            Fault::Timeout => future::pending().await,
+            Fault::Refused => Err(Lost::Refused),
+            _ => Err(Lost::Broken),
+        }
+    }
+
+    /// From now on calls go wrong as planned; replaces the plan before, and the plan's times count from this moment.
+    /// An empty plan ends all faults. What a plan has already let loose (a late effect) still happens.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the plan is handed over; nobody needs it afterwards"
+    )]
+    pub fn set_faults(&self, plan: FaultPlan) -> Result<(), FaultPlanError> {
+        self.settled().set_faults(&plan)
     }
 
     /// Answers one request of the debug address: `GET /state`, `GET /calls`, `POST /mutate`.
@@ -72,12 +149,16 @@ impl Orgsim {
 
     /// The latest calls of all three services, oldest first; [`Settings::calls_kept`] of them.
     pub fn calls(&self) -> Vec<Call> {
-        self.world().calls()
+        self.settled().calls()
     }
 
     /// Changes the organization as another tool would, or arranges a refusal. See [`Mutation`].
     pub fn mutate(&self, mutation: Mutation) -> Result<(), MutateError> {
-        self.settled().mutate(mutation)
+        let mut world = self.settled();
+        let result = world.mutate(mutation);
+        // The state goes into the file with the next change; the caller is told that this one happened.
+        let _ = self.keep(&mut world);
+        result
     }
 
     /// The next CreateAccount that is accepted fails with `reason`. Several wait in line.
@@ -100,6 +181,33 @@ impl Orgsim {
         &self.inner.settings.root_id
     }
 
+    fn take_effect_after(&self, delay: Duration, raw: RawRequest, now: Timestamp) -> Result<(), Lost> {
+        let mut world = self.world();
+        world.take_effect_after(delay, raw, now);
+        self.keep(&mut world)
+    }
+
+    /// Writes the state, when there is a file for it and something to write. An effect that could not be kept is not
+    /// answered: the connection breaks.
+    fn keep(&self, world: &mut World) -> Result<(), Lost> {
+        let Some(path) = &self.inner.file else {
+            return Ok(());
+        };
+        let text = world.unsaved().map_err(std::io::Error::from);
+        let written = text.and_then(|text| match text {
+            None => Ok(()),
+            Some(text) => {
+                state_file::write(path, &text)?;
+                world.saved();
+                Ok(())
+            }
+        });
+        written.map_err(|error| {
+            tracing::error!(path = %path.display(), %error, "the state cannot be written");
+            Lost::Broken
+        })
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,9 +224,12 @@ impl Orgsim {
         if !self.inner.settings.concurrent_modification {
             return None;
         }
-        let target = contention::target(exchange.request.as_ref().ok()?)?;
+        let targets = contention::targets(exchange.request.as_ref().ok()?);
+        if targets.is_empty() {
+            return None;
+        }
         let inner = Arc::clone(&self.inner);
-        let ticket = in_flight(&inner).enter(target);
+        let ticket = in_flight(&inner).enter(targets);
         Some(Write { inner, ticket })
     }
 }

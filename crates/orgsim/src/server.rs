@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,11 +12,12 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
+use http_body::Frame;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::Orgsim;
+use crate::{Lost, Orgsim};
 
 /// Largest request body; AWS's own limits are far below.
 const BODY: usize = 1 << 20;
@@ -88,8 +91,28 @@ fn spawn(
 
 async fn answer(State(orgsim): State<Orgsim>, request: Request) -> Response {
     match collect(request).await {
-        Ok(request) => orgsim.handle(request).await.map(Body::from),
+        Ok(request) => match orgsim.handle(request).await {
+            Ok(response) => response.map(Body::from),
+            Err(lost) => closed(lost),
+        },
         Err(refusal) => refusal,
+    }
+}
+
+/// hyper gives up a connection whose body fails before anything of the answer was written.
+fn closed(lost: Lost) -> Response {
+    Response::new(Body::new(Fails(lost)))
+}
+
+/// A body that ends in an error before its first byte.
+struct Fails(Lost);
+
+impl http_body::Body for Fails {
+    type Data = Bytes;
+    type Error = Lost;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+        Poll::Ready(Some(Err(self.0)))
     }
 }
 

@@ -59,8 +59,10 @@ pub struct Settings {
     /// From SUCCEEDED until the access role can be assumed; reports range from seconds to 7 minutes.
     /// Default 20 to 120 s.
     pub access_lag: (Duration, Duration),
-    /// How long a new account stays invisible to ListAccounts, ListAccountsForParent and ListChildren, a new creation
-    /// request to ListCreateAccountStatus, and a change of tags to GetResources. Reads by id see them at once.
+    /// How long a new account stays invisible to ListAccounts, ListAccountsForParent and ListChildren, a new unit to
+    /// ListOrganizationalUnitsForParent and ListChildren, a new creation request to ListCreateAccountStatus, a new
+    /// policy to ListPolicies, a new attachment to ListPoliciesForTarget and ListTargetsForPolicy, and a change of tags
+    /// to GetResources. Reads by id see them at once.
     /// Default 0 to 10 s.
     pub listing_lag: (Duration, Duration),
     /// From CloseAccount's answer (PENDING_CLOSURE) to CLOSED. Default 60 to 300 s.
@@ -68,7 +70,16 @@ pub struct Settings {
     /// From a request's arrival to its answer; the effect happens half way. Slept with `tokio::time`, so a paused clock
     /// passes it for free. Default 20 to 80 ms; use zero over TCP, where the network is real.
     pub latency: (Duration, Duration),
-    /// The most accounts of the organization, the management account and closed ones included. AWS starts at 10.
+    /// From EnablePolicyType's or DisablePolicyType's answer to the end of PENDING_ENABLE or PENDING_DISABLE. AWS
+    /// documents only that it takes a while. Default 5 to 30 s.
+    pub policy_type_duration: (Duration, Duration),
+    /// The types of policies that are enabled at the beginning, `SERVICE_CONTROL_POLICY`. Default none.
+    pub policy_types: Vec<String>,
+    /// Whether the organization has all features; without, policies and CloseAccount are refused. Default true.
+    pub all_features: bool,
+    /// Until then CreateAccount and InviteAccountToOrganization answer FinalizingOrganizationException. Default none.
+    pub finalizing_until: Option<Timestamp>,
+    /// The most accounts of the organization, the management account, closed ones and open invitations included. AWS starts at 10.
     /// Default 1,000.
     pub account_quota: usize,
     /// Emails that accounts outside the organization use. Default none.
@@ -110,6 +121,10 @@ impl Default for Settings {
             listing_lag: seconds(0, 10),
             close_duration: seconds(60, 300),
             latency: (Duration::from_millis(20), Duration::from_millis(80)),
+            policy_type_duration: seconds(5, 30),
+            policy_types: Vec::new(),
+            all_features: true,
+            finalizing_until: None,
             account_quota: 1_000,
             foreign_emails: Vec::new(),
             empty_page_percent: 5,

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 pub use mutation::{MutateError, Mutation};
 pub use state::{
-    AccountState, AccountView, AttachmentView, Call, CreationView, FailureReason, OrganizationalUnitView,
-    PolicyView, RootView, State,
+    AccountState, AccountView, AttachmentView, Call, CreationView, FailureReason, HandshakeView,
+    OrganizationalUnitView, PolicyView, RootView, State,
 };
 
 use crate::Orgsim;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::FailureReason;
 
-/// One change, as JSON an object of one key: `{"move": {"account": "..", "to": ".."}}`.
+/// One change, as JSON an object of one key: `{"move": {"account": "..", "to": ".."}}`, `{"drainBuckets": {}}`.
 ///
 /// Organization rules hold (a tag too many is refused); rates and permissions do not apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub enum Mutation {
         /// 12 digits.
         account: String,
     },
-    /// Detaches a policy. Always refused while policies are not simulated: nothing is attached.
+    /// Detaches a policy.
     Detach {
         /// `p-..`
         policy: String,
@@ -75,6 +75,73 @@ pub enum Mutation {
     },
     /// An account outside the organization uses this email.
     ForeignEmail(String),
+    /// Another tool made a unit.
+    CreateUnit {
+        /// The root's or a unit's id.
+        parent: String,
+        /// Unique within the parent.
+        name: String,
+    },
+    /// Another tool made an account: it exists at once, with a creation request that has SUCCEEDED; listings and its
+    /// access role lag as ever.
+    CreateAccount {
+        /// Not used by any account anywhere.
+        email: String,
+        /// 1 to 50 printable ASCII characters.
+        name: String,
+        /// By key.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<String, String>,
+        /// The root's or a unit's id; the root when not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<String>,
+    },
+    /// Another tool made a policy. The type must be enabled.
+    CreatePolicy {
+        /// `SERVICE_CONTROL_POLICY` and so on.
+        r#type: String,
+        /// Unique within the type.
+        name: String,
+        /// JSON.
+        content: String,
+        /// Default empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        description: String,
+        /// By key.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<String, String>,
+    },
+    /// Another tool changed a policy's content.
+    EditPolicy {
+        /// `p-..`
+        policy: String,
+        /// JSON.
+        content: String,
+    },
+    /// Another tool attached a policy.
+    AttachPolicy {
+        /// `p-..`
+        policy: String,
+        /// A root's, unit's or account's id.
+        target: String,
+    },
+    /// The invited account joins.
+    AcceptHandshake {
+        /// `h-..`
+        handshake: String,
+    },
+    /// The invited account declines.
+    DeclineHandshake {
+        /// `h-..`
+        handshake: String,
+    },
+    /// Another tool's requests have just emptied every token bucket, of every caller.
+    DrainBuckets {},
+    /// From now on another tool's requests take a share of what every token bucket refills, and have just emptied it.
+    OtherTraffic {
+        /// 0 to 100; 0 ends the traffic and empties nothing.
+        percent: u8,
+    },
 }
 
 /// A mutation the world refuses: which field, and the rule it breaks.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::Fault;
+
 /// The whole organization, every list in order of its ids.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,19 +25,26 @@ pub struct State {
     pub organizational_units: Vec<OrganizationalUnitView>,
     /// Every creation request, in order of acceptance.
     pub creations: Vec<CreationView>,
-    /// Empty: policies are not simulated yet.
+    /// Every policy, those that AWS manages included.
     pub policies: Vec<PolicyView>,
-    /// Empty: policies are not simulated yet.
+    /// In order of policy, then target.
     pub attachments: Vec<AttachmentView>,
+    /// Every invitation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handshakes: Vec<HandshakeView>,
 }
 
 /// The root of the organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RootView {
     /// `r-..`
     pub id: String,
     /// By key.
     pub tags: BTreeMap<String, String>,
+    /// `ENABLED`, `PENDING_ENABLE` or `PENDING_DISABLE`, by type; a disabled type is absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policy_types: BTreeMap<String, String>,
 }
 
 /// A member account, or the management account.
@@ -127,6 +136,9 @@ pub struct CreationView {
     pub name: String,
     /// The account's email.
     pub email: String,
+    /// The tags the request carried, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// `IN_PROGRESS`, `SUCCEEDED` or `FAILED`.
     pub state: String,
     /// When it was accepted.
@@ -206,17 +218,29 @@ impl FailureReason {
     }
 }
 
-/// A policy; there are none yet.
+/// A policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PolicyView {
     /// `p-..`
     pub id: String,
+    /// `SERVICE_CONTROL_POLICY` and so on.
+    pub r#type: String,
     /// Unique per type.
     pub name: String,
+    /// May be empty.
+    pub description: String,
+    /// As it came, every character.
+    pub content: String,
+    /// FullAWSAccess and RCPFullAWSAccess.
+    pub aws_managed: bool,
+    /// By key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
-/// A policy attached to a target; there are none yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A policy attached to a target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AttachmentView {
     /// `p-..`
     pub policy: String,
@@ -224,7 +248,18 @@ pub struct AttachmentView {
     pub target: String,
 }
 
-/// One request a service answered, in order of effect.
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandshakeView {
+    /// `h-..`
+    pub id: String,
+    /// An account id or an email.
+    pub target: String,
+    /// `OPEN`, `CANCELED`, `ACCEPTED`, `DECLINED` or `EXPIRED`.
+    pub state: String,
+}
+
+/// One request, in order of effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
@@ -234,13 +269,17 @@ pub struct Call {
     pub service: String,
     /// As the caller named it.
     pub operation: String,
-    /// `OK` or the error code.
+    /// `OK` or the error code; `NOT_PROCESSED` when a fault kept the request from arriving. What happened, not what the
+    /// caller heard: `fault` may have kept the answer from it.
     pub outcome: String,
     /// The `Reason` of the refusal, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The calling account; none when the caller could not be told.
     pub caller: Option<String>,
+    /// The fault of the plan that hit the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// One refusal, on any of the three services.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ApiError {
     /// The exception's wire name.
     pub(crate) code: Cow<'static, str>,
@@ -12,7 +14,7 @@ pub(crate) struct ApiError {
     /// `Reason` of InvalidInputException, ConstraintViolationException and AccessDeniedForDependencyException.
     pub(crate) reason: Option<Cow<'static, str>>,
     /// `Type` of Organizations' TooManyRequestsException.
-    pub(crate) throttle: Option<&'static str>,
+    pub(crate) throttle: Option<Cow<'static, str>>,
     /// HTTP status.
     pub(crate) status: u16,
 }

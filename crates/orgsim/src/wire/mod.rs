@@ -3,6 +3,7 @@
 //! Signatures are not checked; the `Authorization` header names the caller's access key and the signing Region.
 
 mod error;
+mod operations;
 pub(crate) mod organizations;
 pub(crate) mod shapes;
 pub(crate) mod sts;
@@ -11,9 +12,11 @@ pub(crate) mod tagging;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, Response as HttpResponse, StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub(crate) use error::ApiError;
+pub(crate) use operations::{is_read, is_write, known_operation, operations};
 
 /// Target prefix of AWS Organizations' awsJson 1.1 protocol.
 const ORGANIZATIONS_TARGET: &str = "AWSOrganizationsV20161128.";
@@ -49,7 +52,7 @@ impl Service {
 }
 
 /// Who signed, as far as the headers tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Credentials {
     pub(crate) access_key_id: String,
     /// The Region of the credential scope.
@@ -82,29 +85,65 @@ pub(crate) enum Answer {
     Sts(sts::Answer),
 }
 
-/// Reads a request. Never fails: what cannot be read becomes the service's own refusal.
-pub(crate) fn decode(request: &HttpRequest<Bytes>) -> Exchange {
-    let credentials = credentials(request.headers());
-    let target = text(request.headers(), "x-amz-target").unwrap_or_default();
-    let body = request.body();
-    let (service, operation, request) = if let Some(name) = target.strip_prefix(ORGANIZATIONS_TARGET) {
-        let decoded = organizations::Request::decode(name, body).map(Request::Organizations);
-        (Service::Organizations, name.to_owned(), decoded)
-    } else if let Some(name) = target.strip_prefix(TAGGING_TARGET) {
-        let decoded = tagging::Request::decode(name, body).map(Request::Tagging);
-        (Service::Tagging, name.to_owned(), decoded)
-    } else if target.is_empty() {
-        let (name, decoded) = sts::Request::decode(request.uri().query(), body);
-        (Service::Sts, name, decoded.map(Request::Sts))
-    } else {
-        let unknown = ApiError::unknown_operation(target);
-        (Service::Organizations, target.to_owned(), Err(unknown))
-    };
-    Exchange {
-        service,
-        operation,
-        credentials,
-        request,
+/// What of an HTTP request matters here, in a form that can be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RawRequest {
+    /// `X-Amz-Target`; none for STS.
+    target: String,
+    query: Option<String>,
+    #[serde(with = "text_body")]
+    body: Bytes,
+    credentials: Option<Credentials>,
+}
+
+/// Bodies are text; one that is not is refused when it is decoded, kept or not.
+mod text_body {
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(body))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        String::deserialize(deserializer).map(Bytes::from)
+    }
+}
+
+impl RawRequest {
+    pub(crate) fn of(request: &HttpRequest<Bytes>) -> Self {
+        Self {
+            target: text(request.headers(), "x-amz-target")
+                .unwrap_or_default()
+                .to_owned(),
+            query: request.uri().query().map(str::to_owned),
+            body: request.body().clone(),
+            credentials: credentials(request.headers()),
+        }
+    }
+
+    /// Never fails: what cannot be read becomes the service's own refusal.
+    pub(crate) fn decode(&self) -> Exchange {
+        let (target, body) = (self.target.as_str(), &self.body);
+        let (service, operation, request) = if let Some(name) = target.strip_prefix(ORGANIZATIONS_TARGET) {
+            let decoded = organizations::Request::decode(name, body).map(Request::Organizations);
+            (Service::Organizations, name.to_owned(), decoded)
+        } else if let Some(name) = target.strip_prefix(TAGGING_TARGET) {
+            let decoded = tagging::Request::decode(name, body).map(Request::Tagging);
+            (Service::Tagging, name.to_owned(), decoded)
+        } else if target.is_empty() {
+            let (name, decoded) = sts::Request::decode(self.query.as_deref(), body);
+            (Service::Sts, name, decoded.map(Request::Sts))
+        } else {
+            let unknown = ApiError::unknown_operation(target);
+            (Service::Organizations, target.to_owned(), Err(unknown))
+        };
+        Exchange {
+            service,
+            operation,
+            credentials: self.credentials.clone(),
+            request,
+        }
     }
 }
 
@@ -139,7 +178,7 @@ fn json_error(error: &ApiError) -> Value {
     if let Some(reason) = &error.reason {
         body["Reason"] = json!(reason);
     }
-    if let Some(throttle) = error.throttle {
+    if let Some(throttle) = &error.throttle {
         body["Type"] = json!(throttle);
     }
     body

@@ -32,26 +32,50 @@ macro_rules! operations {
 }
 
 operations! {
+    AttachPolicy(AttachmentInput),
+    CancelHandshake(HandshakeInput),
     CloseAccount(AccountInput),
     CreateAccount(CreateAccountInput),
     CreateOrganizationalUnit(CreateOrganizationalUnitInput),
+    CreatePolicy(CreatePolicyInput),
     DeleteOrganizationalUnit(OrganizationalUnitInput),
+    DeletePolicy(PolicyInput),
+    DeregisterDelegatedAdministrator(DelegationInput),
     DescribeAccount(AccountInput),
     DescribeCreateAccountStatus(DescribeCreateAccountStatusInput),
+    DescribeEffectivePolicy(EffectivePolicyInput),
+    DescribeHandshake(HandshakeInput),
     DescribeOrganization(EmptyInput),
     DescribeOrganizationalUnit(OrganizationalUnitInput),
+    DescribePolicy(PolicyInput),
+    DetachPolicy(AttachmentInput),
+    DisableAWSServiceAccess(ServiceAccessInput),
+    DisablePolicyType(PolicyTypeInput),
+    EnableAWSServiceAccess(ServiceAccessInput),
+    EnablePolicyType(PolicyTypeInput),
+    InviteAccountToOrganization(InviteInput),
+    ListAWSServiceAccessForOrganization(PageInput),
     ListAccounts(PageInput),
     ListAccountsForParent(ParentPageInput),
     ListChildren(ListChildrenInput),
     ListCreateAccountStatus(ListCreateAccountStatusInput),
+    ListDelegatedAdministrators(DelegatedAdministratorsInput),
+    ListDelegatedServicesForAccount(DelegatedServicesInput),
+    ListHandshakesForOrganization(ListHandshakesInput),
     ListOrganizationalUnitsForParent(ParentPageInput),
     ListParents(ListParentsInput),
+    ListPolicies(ListPoliciesInput),
+    ListPoliciesForTarget(ListPoliciesForTargetInput),
     ListRoots(PageInput),
     ListTagsForResource(ListTagsForResourceInput),
+    ListTargetsForPolicy(ListTargetsForPolicyInput),
     MoveAccount(MoveAccountInput),
+    RegisterDelegatedAdministrator(DelegationInput),
+    RemoveAccountFromOrganization(AccountInput),
     TagResource(TagResourceInput),
     UntagResource(UntagResourceInput),
     UpdateOrganizationalUnit(UpdateOrganizationalUnitInput),
+    UpdatePolicy(UpdatePolicyInput),
 }
 
 /// An operation without members.
@@ -178,4 +202,140 @@ pub(crate) struct TagResourceInput {
 pub(crate) struct UntagResourceInput {
     pub(crate) resource_id: Option<String>,
     pub(crate) tag_keys: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PolicyInput {
+    pub(crate) policy_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AttachmentInput {
+    pub(crate) policy_id: Option<String>,
+    pub(crate) target_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreatePolicyInput {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) r#type: Option<String>,
+    pub(crate) tags: Option<Vec<TagInput>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdatePolicyInput {
+    pub(crate) policy_id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) content: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PolicyTypeInput {
+    pub(crate) root_id: Option<String>,
+    pub(crate) policy_type: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListPoliciesInput {
+    pub(crate) filter: Option<String>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListPoliciesForTargetInput {
+    pub(crate) target_id: Option<String>,
+    pub(crate) filter: Option<String>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListTargetsForPolicyInput {
+    pub(crate) policy_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EffectivePolicyInput {
+    pub(crate) policy_type: Option<String>,
+    pub(crate) target_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct HandshakeInput {
+    pub(crate) handshake_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PartyInput {
+    pub(crate) id: Option<String>,
+    pub(crate) r#type: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct InviteInput {
+    pub(crate) target: Option<PartyInput>,
+    pub(crate) notes: Option<String>,
+    pub(crate) tags: Option<Vec<TagInput>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct HandshakeFilter {
+    pub(crate) action_type: Option<String>,
+    pub(crate) parent_handshake_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListHandshakesInput {
+    pub(crate) filter: Option<HandshakeFilter>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ServiceAccessInput {
+    pub(crate) service_principal: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DelegationInput {
+    pub(crate) account_id: Option<String>,
+    pub(crate) service_principal: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DelegatedAdministratorsInput {
+    pub(crate) service_principal: Option<String>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DelegatedServicesInput {
+    pub(crate) account_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) page: PageInput,
 }

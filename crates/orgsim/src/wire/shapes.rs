@@ -34,7 +34,8 @@ pub(crate) struct Root {
     pub(crate) id: String,
     pub(crate) arn: String,
     pub(crate) name: &'static str,
-    pub(crate) policy_types: [(); 0],
+    /// Types that are enabled or on their way, each with its status.
+    pub(crate) policy_types: Vec<serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +61,26 @@ pub(crate) struct OrganizationalUnit {
     pub(crate) arn: String,
     pub(crate) name: String,
     pub(crate) path: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PolicySummary {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) r#type: String,
+    pub(crate) aws_managed: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PolicyTarget {
+    pub(crate) target_id: String,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) r#type: &'static str,
 }
 
 /// Carries neither email nor tags.

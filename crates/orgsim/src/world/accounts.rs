@@ -1,6 +1,7 @@
 //! Accounts: their shape, reads, and MoveAccount.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::page::{Page, PageRequest};
@@ -12,7 +13,7 @@ use crate::wire::organizations::{
 use crate::wire::{ApiError, shapes};
 
 /// One account of the organization.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -22,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) parent: String,
     /// The access role CreateAccount made; none in the management account.
     pub(crate) role_name: Option<String>,
+    /// Whether it joined by invitation, as the management account did, rather than by CreateAccount.
+    pub(crate) invited: bool,
     pub(crate) joined_at: Timestamp,
     /// Until then List operations do not show it.
     pub(crate) listed_from: Timestamp,
@@ -42,11 +45,12 @@ impl World {
             state: AccountState::Active,
             parent: settings.root_id.clone(),
             role_name: None,
+            invited: true,
             joined_at: self.now,
             listed_from: self.now,
             accessible_from: self.now,
         };
-        self.accounts.insert(id, account);
+        self.records.accounts.insert(id, account);
     }
 
     pub(crate) fn is_management(&self, id: &str) -> bool {
@@ -54,7 +58,7 @@ impl World {
     }
 
     pub(crate) fn account(&self, id: &str) -> Result<&Account, ApiError> {
-        self.accounts.get(id).ok_or_else(account_not_found)
+        self.records.accounts.get(id).ok_or_else(account_not_found)
     }
 
     pub(crate) fn account_arn(&self, id: &str) -> String {
@@ -69,13 +73,35 @@ impl World {
         let organization = shapes::Organization {
             id: id.clone(),
             arn: format!("arn:aws:organizations::{management}:organization/{id}"),
-            feature_set: "ALL",
+            feature_set: self.feature_set(),
             master_account_arn: self.account_arn(management),
             master_account_id: management.clone(),
             master_account_email: settings.management_account_email.clone(),
             available_policy_types: [],
         };
         json!({"Organization": organization})
+    }
+
+    pub(crate) fn feature_set(&self) -> &'static str {
+        if self.settings.all_features {
+            "ALL"
+        } else {
+            "CONSOLIDATED_BILLING"
+        }
+    }
+
+    /// FinalizingOrganizationException while AWS is still setting up the organization.
+    pub(crate) fn finalized(&self) -> Result<(), ApiError> {
+        if self
+            .settings
+            .finalizing_until
+            .is_none_or(|until| until <= self.now)
+        {
+            return Ok(());
+        }
+        let message = "AWS Organizations couldn't perform the operation because your organization hasn't finished \
+                       initializing. This can take up to an hour. Try again later";
+        Err(ApiError::new("FinalizingOrganizationException", message))
     }
 
     pub(crate) fn describe_account(&self, input: &AccountInput) -> Result<Value, ApiError> {
@@ -87,6 +113,7 @@ impl World {
         let request = page_request("ListAccounts".to_owned(), input)?;
         let now = self.now;
         let listed = self
+            .records
             .accounts
             .values()
             .filter(|account| account.listed_from <= now);
@@ -100,7 +127,7 @@ impl World {
         let parent = check::id("ParentId", input.parent_id.as_ref(), check::is_parent)?;
         self.parent_exists(parent)?;
         let request = page_request(format!("ListAccountsForParent {parent}"), &input.page)?;
-        let listed = listed_in(self.accounts.values(), parent, self.now);
+        let listed = listed_in(self.records.accounts.values(), parent, self.now);
         let page = self.pager.page(&request, listed);
         Ok(self.accounts_page(&page.map_err(|_| bad_token())?))
     }
@@ -112,10 +139,12 @@ impl World {
         self.parent_exists(parent)?;
         let request = page_request(format!("ListChildren {parent} {child_type}"), &input.page)?;
         let (page, r#type) = if child_type == "ACCOUNT" {
-            let listed = listed_in(self.accounts.values(), parent, self.now);
+            let listed = listed_in(self.records.accounts.values(), parent, self.now);
             (self.pager.page(&request, listed), "ACCOUNT")
         } else {
-            let units = self.units.values().filter(|unit| unit.parent == parent);
+            let now = self.now;
+            let listed = |unit: &&super::units::Unit| unit.parent == parent && unit.listed_from <= now;
+            let units = self.records.units.values().filter(listed);
             let ids = units.map(|unit| unit.id.as_str());
             (self.pager.page(&request, ids), "ORGANIZATIONAL_UNIT")
         };
@@ -130,8 +159,8 @@ impl World {
 
     pub(crate) fn list_parents(&mut self, input: &ListParentsInput) -> Result<Value, ApiError> {
         let child = check::id("ChildId", input.child_id.as_ref(), check::is_child)?;
-        let account = self.accounts.get(child).map(|account| &account.parent);
-        let parent = account.or_else(|| self.units.get(child).map(|unit| &unit.parent));
+        let account = self.records.accounts.get(child).map(|account| &account.parent);
+        let parent = account.or_else(|| self.records.units.get(child).map(|unit| &unit.parent));
         let Some(parent) = parent.cloned() else {
             let message = "You specified a child that doesn't exist";
             return Err(ApiError::new("ChildNotFoundException", message));
@@ -177,18 +206,18 @@ impl World {
     }
 
     pub(crate) fn set_parent(&mut self, id: &str, parent: &str) {
-        if let Some(account) = self.accounts.get_mut(id) {
+        if let Some(account) = self.records.accounts.get_mut(id) {
             parent.clone_into(&mut account.parent);
         }
     }
 
     fn accounts_page(&self, page: &Page) -> Value {
-        let accounts = page.keys.iter().filter_map(|id| self.accounts.get(id));
+        let accounts = page.keys.iter().filter_map(|id| self.records.accounts.get(id));
         let shapes: Vec<_> = accounts.map(|account| self.account_shape(account)).collect();
         with_token(json!({"Accounts": shapes}), page.next_token.clone())
     }
 
-    fn account_shape(&self, account: &Account) -> shapes::Account {
+    pub(crate) fn account_shape(&self, account: &Account) -> shapes::Account {
         let state = account.state;
         shapes::Account {
             id: account.id.clone(),
@@ -198,11 +227,7 @@ impl World {
             status: self.settings.write_status.then(|| state.status()),
             state: state.name(),
             paths: vec![format!("{}{}/", self.id_path(&account.parent), account.id)],
-            joined_method: if self.is_management(&account.id) {
-                "INVITED"
-            } else {
-                "CREATED"
-            },
+            joined_method: if account.invited { "INVITED" } else { "CREATED" },
             joined_timestamp: shapes::EpochSeconds(account.joined_at),
         }
     }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::pairs;
 use crate::settings::Limits;
 use crate::wire::Service;
 
@@ -87,6 +89,49 @@ const ROWS: &[(Service, Row)] = &[
     )),
     organizations(row(&["ListCreateAccountStatus"], (5_000, 8), Some((6_000, 10)))),
     organizations(row(&["ListTagsForResource"], (10_000, 15), Some((12_000, 18)))),
+    organizations(row(
+        &["ListPolicies", "ListPoliciesForTarget", "ListTargetsForPolicy"],
+        (5_000, 8),
+        Some((6_000, 10)),
+    )),
+    organizations(row(&["DescribePolicy"], (2_000, 2), Some((2_000, 3)))),
+    organizations(row(
+        &["CreatePolicy", "DeletePolicy", "AttachPolicy", "DetachPolicy"],
+        (2_000, 3),
+        None,
+    )),
+    organizations(row(&["UpdatePolicy"], (2_000, 3), None)),
+    organizations(row(&["EnablePolicyType", "DisablePolicyType"], (1_000, 1), None)),
+    organizations(row(
+        &[
+            "EnableAWSServiceAccess",
+            "DisableAWSServiceAccess",
+            "RegisterDelegatedAdministrator",
+            "DeregisterDelegatedAdministrator",
+        ],
+        (1_000, 2),
+        None,
+    )),
+    organizations(row(
+        &[
+            "ListAWSServiceAccessForOrganization",
+            "ListDelegatedServicesForAccount",
+        ],
+        (1_000, 3),
+        Some((1_000, 4)),
+    )),
+    organizations(row(
+        &["ListDelegatedAdministrators"],
+        (5_000, 8),
+        Some((6_000, 10)),
+    )),
+    organizations(row(&["InviteAccountToOrganization"], (3_000, 5), None)),
+    organizations(row(
+        &["ListHandshakesForOrganization"],
+        (5_000, 8),
+        Some((6_000, 10)),
+    )),
+    organizations(row(&["RemoveAccountFromOrganization"], (2_000, 2), None)),
     // The sources give these two a rate only; the burst is taken to be one second's worth.
     (Service::Tagging, row(&["GetResources"], (15_000, 15), None)),
     (
@@ -99,8 +144,12 @@ const fn organizations(row: Row) -> (Service, Row) {
     (Service::Organizations, row)
 }
 
-/// One token in the unit levels are kept in: thousandths of a token times nanoseconds, so that refilling is exact.
-const TOKEN: u128 = 1_000 * 1_000_000_000;
+/// One token in the unit levels are kept in: percent of thousandths of a token times nanoseconds, so that refilling is
+/// exact, also when another tool takes its share.
+const TOKEN: u128 = 100 * 1_000 * 1_000_000_000;
+
+/// The row's first operation, and the holder: an account id, or nothing for the organization.
+type Bucket = (String, Option<String>);
 
 /// Which of the two buckets was empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,16 +158,24 @@ pub(crate) enum Empty {
     Organization,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Level {
     amount: u128,
     as_of: Timestamp,
 }
 
 /// All buckets of one world.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Buckets {
+    #[serde(skip)]
     limits: Limits,
-    /// By row and holder: an account id, or nothing for the organization. A bucket not yet here is full.
-    levels: BTreeMap<(usize, Option<String>), Level>,
+    /// A bucket not yet here is full, or as empty as it was drained.
+    #[serde(with = "pairs")]
+    levels: BTreeMap<Bucket, Level>,
+    /// When every bucket was last emptied by another tool.
+    drained: Option<Timestamp>,
+    /// From when on another tool takes how many percent of each refill; in order of time.
+    shares: Vec<(Timestamp, u8)>,
 }
 
 impl Buckets {
@@ -126,7 +183,14 @@ impl Buckets {
         Self {
             limits,
             levels: BTreeMap::new(),
+            drained: None,
+            shares: Vec::new(),
         }
+    }
+
+    /// Under these limits from now on.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Takes one token for a call by `account`, or tells which bucket has none. Operations without a row are free.
@@ -139,17 +203,18 @@ impl Buckets {
         let Some(factor) = self.limits.factor() else {
             return Ok(());
         };
-        let mut rows = ROWS.iter().enumerate();
-        let found = rows.find(|(_, (of, row))| *of == service && row.operations.contains(&operation));
-        let Some((index, (_, row))) = found else {
+        let mut rows = ROWS.iter();
+        let found = rows.find(|(of, row)| *of == service && row.operations.contains(&operation));
+        let Some((_, row)) = found else {
             return Ok(());
         };
-        let mine = (index, Some(account.to_owned()));
+        let name = row.operations.first().copied().unwrap_or_default();
+        let mine = (name.to_owned(), Some(account.to_owned()));
         if !self.has_token(&mine, row.account, factor, now) {
             return Err(Empty::Account);
         }
         if let Some(rate) = row.organization {
-            let everyones = (index, None);
+            let everyones = (name.to_owned(), None);
             if !self.has_token(&everyones, rate, factor, now) {
                 return Err(Empty::Organization);
             }
@@ -160,24 +225,57 @@ impl Buckets {
     }
 
     /// Refills up to `now`; true with at least one token in the bucket.
-    fn has_token(&mut self, key: &(usize, Option<String>), rate: Rate, factor: u64, now: Timestamp) -> bool {
+    fn has_token(&mut self, key: &Bucket, rate: Rate, factor: u64, now: Timestamp) -> bool {
         let full = u128::from(rate.burst * factor) * TOKEN;
-        let level = self.levels.entry(key.clone()).or_insert(Level {
-            amount: full,
-            as_of: now,
+        let level = self.levels.entry(key.clone()).or_insert(match self.drained {
+            None => Level {
+                amount: full,
+                as_of: now,
+            },
+            Some(drained) => Level {
+                amount: 0,
+                as_of: drained,
+            },
         });
-        let elapsed = u128::try_from(now.duration_since(level.as_of).as_nanos()).unwrap_or(0);
-        let refill = elapsed.saturating_mul(u128::from(rate.per_kilosecond * factor));
+        let kept = kept(&self.shares, level.as_of, now);
+        let refill = kept.saturating_mul(u128::from(rate.per_kilosecond * factor));
         level.amount = level.amount.saturating_add(refill).min(full);
         level.as_of = level.as_of.max(now);
         level.amount >= TOKEN
     }
 
-    fn spend(&mut self, key: &(usize, Option<String>)) {
+    /// Every bucket is empty at `now`.
+    pub(crate) fn drain(&mut self, now: Timestamp) {
+        self.levels.clear();
+        self.drained = Some(now);
+        // Nothing before this moment is asked for again.
+        let last = self.shares.pop();
+        self.shares.clear();
+        self.shares.extend(last);
+    }
+
+    /// From `now` on another tool takes `percent` of what every bucket refills.
+    pub(crate) fn share(&mut self, percent: u8, now: Timestamp) {
+        self.shares.push((now, percent.min(100)));
+    }
+
+    fn spend(&mut self, key: &Bucket) {
         if let Some(level) = self.levels.get_mut(key) {
             level.amount = level.amount.saturating_sub(TOKEN);
         }
     }
+}
+
+/// How much of the time from `from` to `to` refills for us: nanoseconds times percent.
+fn kept(shares: &[(Timestamp, u8)], from: Timestamp, to: Timestamp) -> u128 {
+    let nanoseconds =
+        |from: Timestamp, to: Timestamp| u128::try_from(to.duration_since(from).as_nanos()).unwrap_or(0);
+    let alone = shares.first().map_or(to, |(first, _)| *first).min(to);
+    let shared = shares.iter().enumerate().map(|(index, (begin, share))| {
+        let end = shares.get(index + 1).map_or(to, |(next, _)| *next).min(to);
+        nanoseconds((*begin).max(from), end) * u128::from(100 - share)
+    });
+    nanoseconds(from, alone) * 100 + shared.sum::<u128>()
 }
 
 #[cfg(test)]
@@ -231,6 +329,29 @@ mod tests {
         assert_eq!(taken.count(), 150);
         let mut off = Buckets::new(Limits::Off);
         assert!((0..10_000).all(|_| off.take(CREATE, "m", at(0)).is_ok()));
+    }
+
+    #[test]
+    fn another_tool_drains_and_takes_its_share() {
+        let mut buckets = Buckets::new(Limits::Published);
+        assert_eq!(buckets.take(CREATE, "m", at(0)), Ok(()));
+        buckets.drain(at(0));
+        buckets.share(80, at(0));
+        for (service, operation) in [CREATE, ROOTS] {
+            assert_eq!(
+                buckets.take((service, operation), "m", at(0)),
+                Err(Empty::Account)
+            );
+        }
+        // One token per 10 s becomes one per 50 s, one per second one per 5 s.
+        assert_eq!(buckets.take(ROOTS, "m", at(4_999)), Err(Empty::Account));
+        assert_eq!(buckets.take(ROOTS, "m", at(5_000)), Ok(()));
+        assert_eq!(buckets.take(CREATE, "m", at(49_999)), Err(Empty::Account));
+        assert_eq!(buckets.take(CREATE, "m", at(50_000)), Ok(()));
+        // Half a token with the share, half without.
+        buckets.share(0, at(75_000));
+        assert_eq!(buckets.take(CREATE, "m", at(79_999)), Err(Empty::Account));
+        assert_eq!(buckets.take(CREATE, "m", at(80_000)), Ok(()));
     }
 
     #[test]

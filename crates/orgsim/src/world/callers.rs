@@ -1,13 +1,14 @@
 //! Who calls, and what they may do.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::wire::organizations::Request as OrganizationsRequest;
-use crate::wire::{ApiError, Exchange, Request, Service};
+use crate::wire::{ApiError, Exchange, Request, Service, is_read};
 
 /// The principal behind a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Caller {
     /// 12 digits.
     pub(crate) account: String,
@@ -18,7 +19,7 @@ pub(crate) struct Caller {
 }
 
 /// Temporary credentials AssumeRole handed out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) caller: Caller,
     pub(crate) token: String,
@@ -70,8 +71,10 @@ impl World {
         }
     }
 
-    /// Everything but DescribeOrganization is the management account's (there are no delegated administrators), and a
-    /// denied operation is nobody's.
+    /// Writes and, but for DescribeOrganization, reads are the management account's; reads the delegated
+    /// administrators' too. A denied operation is nobody's.
+    ///
+    /// Service control policies do not act on member sessions yet: here is the place to ask them.
     pub(crate) fn authorize(
         &self,
         request: &Request,
@@ -82,13 +85,20 @@ impl World {
         use OrganizationsRequest as R;
         let denied = |operation: &str| self.denied.contains(operation);
         let open_to_members = match request {
-            Request::Organizations(request) => matches!(request, R::DescribeOrganization(_)),
-            Request::Tagging(_) | Request::Sts(_) => true,
+            Request::Organizations(R::DescribeOrganization(_)) | Request::Tagging(_) | Request::Sts(_) => {
+                true
+            }
+            // An administrator of any service gets the reads of AWS Organizations with it.
+            Request::Organizations(_) => {
+                is_read(operation) && self.is_delegated_administrator(&caller.account)
+            }
         };
         // Creating something with tags needs organizations:TagResource too.
         let tags = match request {
             Request::Organizations(R::CreateAccount(input)) => input.tags.as_ref(),
             Request::Organizations(R::CreateOrganizationalUnit(input)) => input.tags.as_ref(),
+            Request::Organizations(R::CreatePolicy(input)) => input.tags.as_ref(),
+            Request::Organizations(R::InviteAccountToOrganization(input)) => input.tags.as_ref(),
             _ => None,
         };
         let tags_denied = tags.is_some_and(|tags| !tags.is_empty()) && denied("TagResource");

@@ -121,10 +121,21 @@ pub(crate) fn is_creation(id: &str) -> bool {
 }
 
 /// `p-[0-9a-zA-Z_]{8,128}`
-fn is_policy(id: &str) -> bool {
+pub(crate) fn is_policy(id: &str) -> bool {
     let suffix = id.strip_prefix("p-");
     let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
     suffix.is_some_and(|suffix| (8..=128).contains(&suffix.len()) && all(suffix, allowed))
+}
+
+/// `h-[0-9a-z]{8,32}`
+pub(crate) fn is_handshake(id: &str) -> bool {
+    let suffix = id.strip_prefix("h-");
+    suffix.is_some_and(|suffix| (8..=32).contains(&suffix.len()) && all(suffix, lower_or_digit))
+}
+
+/// What a policy is attached to.
+pub(crate) fn is_target(id: &str) -> bool {
+    is_child(id) || is_root(id)
 }
 
 /// What the tag operations take: an account, OU, root or policy.
@@ -149,6 +160,26 @@ pub(crate) fn is_email(email: &str) -> bool {
         .enumerate()
         .any(|(index, c)| c == '.' && 0 < index && index < last);
     plain(local) && plain(domain) && inner_dot
+}
+
+/// CreateAccount's Email, as far as it is checked at once.
+pub(crate) fn email(email: &str) -> Result<(), ApiError> {
+    length("Email", email, 6, 64)?;
+    if is_email(email) {
+        Ok(())
+    } else {
+        Err(pattern("Email"))
+    }
+}
+
+/// CreateAccount's AccountName.
+pub(crate) fn account_name(name: &str) -> Result<(), ApiError> {
+    length("AccountName", name, 1, 50)?;
+    if all(name, |character| (' '..='~').contains(&character)) {
+        Ok(())
+    } else {
+        Err(pattern("AccountName"))
+    }
 }
 
 /// The rules CreateAccount's documentation adds to the pattern; breaking one fails the creation with INVALID_EMAIL.

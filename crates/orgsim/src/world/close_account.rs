@@ -28,14 +28,22 @@ impl World {
 
     /// A closing account counts as closed: a second call gets the same answer before and after.
     pub(crate) fn check_closable(&self, id: &str) -> Result<(), ApiError> {
-        let account = self.accounts.get(id).ok_or_else(account_not_found)?;
+        let account = self.records.accounts.get(id).ok_or_else(account_not_found)?;
         if self.is_management(id) {
             return Err(ApiError::constraint(
                 "CANNOT_CLOSE_MANAGEMENT_ACCOUNT",
                 "You cannot close the management account",
             ));
         }
-        match account.state {
+        let state = account.state;
+        if !self.settings.all_features {
+            return Err(ApiError::constraint(
+                "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE",
+                "The operation requires an organization with all features enabled",
+            ));
+        }
+        self.not_delegated(id)?;
+        match state {
             AccountState::Active | AccountState::Suspended => Ok(()),
             AccountState::PendingClosure | AccountState::Closed => {
                 let message = "You attempted to close an account that is already closed";
@@ -44,10 +52,11 @@ impl World {
         }
     }
 
-    /// Three at once, and max(250, 20 % of the members) up to 1,000 in 30 days.
+    /// Three at once, and the 30-day quota.
     fn check_closure_limits(&mut self) -> Result<(), ApiError> {
         let is_closing = |state: AccountState| state == AccountState::PendingClosure;
         let closing = self
+            .records
             .accounts
             .values()
             .filter(|account| is_closing(account.state))
@@ -65,8 +74,7 @@ impl World {
         {
             self.closures.pop_front();
         }
-        let members = self.accounts.len().saturating_sub(1);
-        let quota = (members / 5).clamp(250, 1_000);
+        let quota = closure_quota(self.records.accounts.len());
         if self.closures.len() >= quota {
             return Err(ApiError::constraint(
                 "CLOSE_ACCOUNT_QUOTA_EXCEEDED",
@@ -77,7 +85,7 @@ impl World {
     }
 
     pub(crate) fn begin_closing(&mut self, id: &str) {
-        let Some(account) = self.accounts.get_mut(id) else {
+        let Some(account) = self.records.accounts.get_mut(id) else {
             return;
         };
         account.state = AccountState::PendingClosure;
@@ -86,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn end_closing(&mut self, id: &str) {
-        if let Some(account) = self.accounts.get_mut(id) {
+        if let Some(account) = self.records.accounts.get_mut(id) {
             account.state = AccountState::Closed;
             self.schedule(90 * DAY, Event::AccountDeparts(id.to_owned()));
         }
@@ -94,8 +102,34 @@ impl World {
 
     /// The 90 days are over: the account vanishes. Its id and email are never free again.
     pub(crate) fn depart(&mut self, id: &str) {
-        self.accounts.remove(id);
-        self.tags.remove(id);
-        self.tag_index.remove(id);
+        self.forget_account(id);
+    }
+}
+
+/// Closures in 30 days: up to 250 accounts all of them, beyond that max(250, 20 % of the members), at most 1,000
+/// (general reference, ao).
+fn closure_quota(accounts: usize) -> usize {
+    if accounts <= 250 {
+        return accounts;
+    }
+    (accounts.saturating_sub(1) / 5).clamp(250, 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quota_follows_the_organization() {
+        for (accounts, quota) in [
+            (2, 2),
+            (250, 250),
+            (251, 250),
+            (1_501, 300),
+            (5_001, 1_000),
+            (50_000, 1_000),
+        ] {
+            assert_eq!(closure_quota(accounts), quota, "{accounts}");
+        }
     }
 }

@@ -12,14 +12,14 @@ use crate::wire::organizations::Request as OrganizationsRequest;
 #[derive(Default)]
 pub(crate) struct InFlight {
     next: u64,
-    writes: BTreeMap<u64, String>,
+    writes: BTreeMap<u64, Vec<String>>,
 }
 
 impl InFlight {
-    /// Registers a write of `target`.
-    pub(crate) fn enter(&mut self, target: String) -> u64 {
+    /// Registers a write of all these.
+    pub(crate) fn enter(&mut self, targets: Vec<String>) -> u64 {
         self.next += 1;
-        self.writes.insert(self.next, target);
+        self.writes.insert(self.next, targets);
         self.next
     }
 
@@ -29,39 +29,65 @@ impl InFlight {
 
     /// Whether an earlier write of the same target is unanswered. The earliest never is contended, so one always wins.
     pub(crate) fn contended(&self, ticket: u64) -> bool {
-        let Some(target) = self.writes.get(&ticket) else {
+        let Some(targets) = self.writes.get(&ticket) else {
             return false;
         };
-        self.writes.range(..ticket).any(|(_, earlier)| earlier == target)
+        let mut earlier = self.writes.range(..ticket).flat_map(|(_, earlier)| earlier);
+        earlier.any(|target| targets.contains(target))
     }
 }
 
 /// What a request writes to; nothing for reads.
-pub(crate) fn target(request: &Request) -> Option<String> {
+pub(crate) fn targets(request: &Request) -> Vec<String> {
     use OrganizationsRequest as R;
     let Request::Organizations(request) = request else {
-        return None;
+        return Vec::new();
     };
+    let of = |ids: &[&Option<String>]| ids.iter().copied().flatten().cloned().collect();
     match request {
-        R::CreateAccount(_) | R::CreateOrganizationalUnit(_) => Some("organization".to_owned()),
-        R::CloseAccount(input) => input.account_id.clone(),
-        R::MoveAccount(input) => input.account_id.clone(),
-        R::DeleteOrganizationalUnit(input) => input.organizational_unit_id.clone(),
-        R::UpdateOrganizationalUnit(input) => input.organizational_unit_id.clone(),
-        R::TagResource(input) => input.resource_id.clone(),
-        R::UntagResource(input) => input.resource_id.clone(),
+        R::CreateAccount(_) | R::CreateOrganizationalUnit(_) | R::InviteAccountToOrganization(_) => {
+            vec!["organization".to_owned()]
+        }
+        R::CreatePolicy(_) => vec!["policies".to_owned()],
+        R::CloseAccount(input) | R::RemoveAccountFromOrganization(input) => of(&[&input.account_id]),
+        R::MoveAccount(input) => of(&[&input.account_id]),
+        R::DeleteOrganizationalUnit(input) => of(&[&input.organizational_unit_id]),
+        R::UpdateOrganizationalUnit(input) => of(&[&input.organizational_unit_id]),
+        R::TagResource(input) => of(&[&input.resource_id]),
+        R::UntagResource(input) => of(&[&input.resource_id]),
+        R::AttachPolicy(input) | R::DetachPolicy(input) => of(&[&input.policy_id, &input.target_id]),
+        R::DeletePolicy(input) => of(&[&input.policy_id]),
+        R::UpdatePolicy(input) => of(&[&input.policy_id]),
+        R::EnablePolicyType(input) | R::DisablePolicyType(input) => of(&[&input.root_id]),
+        R::CancelHandshake(input) => of(&[&input.handshake_id]),
+        R::RegisterDelegatedAdministrator(input) | R::DeregisterDelegatedAdministrator(input) => {
+            of(&[&input.account_id])
+        }
+        R::EnableAWSServiceAccess(input) | R::DisableAWSServiceAccess(input) => {
+            of(&[&input.service_principal])
+        }
         R::DescribeAccount(_)
         | R::DescribeCreateAccountStatus(_)
+        | R::DescribeEffectivePolicy(_)
+        | R::DescribeHandshake(_)
         | R::DescribeOrganization(_)
         | R::DescribeOrganizationalUnit(_)
+        | R::DescribePolicy(_)
+        | R::ListAWSServiceAccessForOrganization(_)
         | R::ListAccounts(_)
         | R::ListAccountsForParent(_)
         | R::ListChildren(_)
         | R::ListCreateAccountStatus(_)
+        | R::ListDelegatedAdministrators(_)
+        | R::ListDelegatedServicesForAccount(_)
+        | R::ListHandshakesForOrganization(_)
         | R::ListOrganizationalUnitsForParent(_)
         | R::ListParents(_)
+        | R::ListPolicies(_)
+        | R::ListPoliciesForTarget(_)
         | R::ListRoots(_)
-        | R::ListTagsForResource(_) => None,
+        | R::ListTagsForResource(_)
+        | R::ListTargetsForPolicy(_) => Vec::new(),
     }
 }
 
@@ -72,12 +98,14 @@ mod tests {
     #[test]
     fn the_earliest_write_wins() {
         let mut in_flight = InFlight::default();
-        let first = in_flight.enter("a".to_owned());
-        let second = in_flight.enter("a".to_owned());
-        let other = in_flight.enter("b".to_owned());
+        let first = in_flight.enter(vec!["a".to_owned()]);
+        let second = in_flight.enter(vec!["a".to_owned()]);
+        let other = in_flight.enter(vec!["b".to_owned(), "c".to_owned()]);
+        let third = in_flight.enter(vec!["c".to_owned()]);
         assert!(!in_flight.contended(first));
         assert!(in_flight.contended(second));
         assert!(!in_flight.contended(other));
+        assert!(in_flight.contended(third));
         in_flight.leave(first);
         assert!(!in_flight.contended(second));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::accounts::{Account, bad_token, page_request, with_token};
@@ -25,7 +26,7 @@ const DEFAULT_ROLE: &str = "OrganizationAccountAccessRole";
 const TRIGGER: &str = "+fails-";
 
 /// One accepted request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Creation {
     pub(crate) id: String,
     /// Order of acceptance.
@@ -33,7 +34,7 @@ pub(crate) struct Creation {
     pub(crate) name: String,
     pub(crate) email: String,
     role_name: String,
-    tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) requested_at: Timestamp,
     /// Until then ListCreateAccountStatus does not show it.
     listed_from: Timestamp,
@@ -42,7 +43,7 @@ pub(crate) struct Creation {
 }
 
 /// How a request ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     at: Timestamp,
     /// The new account's id.
@@ -75,26 +76,40 @@ impl Creation {
 impl World {
     pub(crate) fn create_account(&mut self, input: &CreateAccountInput) -> Result<Value, ApiError> {
         let email = check::required("Email", input.email.as_ref())?;
-        check::length("Email", email, 6, 64)?;
-        if !check::is_email(email) {
-            return Err(check::pattern("Email"));
-        }
+        check::email(email)?;
         let name = check::required("AccountName", input.account_name.as_ref())?;
-        check::length("AccountName", name, 1, 50)?;
-        if !name.chars().all(|character| (' '..='~').contains(&character)) {
-            return Err(check::pattern("AccountName"));
-        }
+        check::account_name(name)?;
         let role_name = input.role_name.as_deref().unwrap_or(DEFAULT_ROLE);
         check_role_name(role_name)?;
         if let Some(billing) = &input.iam_user_access_to_billing {
             check::choice("IamUserAccessToBilling", billing, &["ALLOW", "DENY"])?;
         }
         let tags = check::tags(input.tags.as_deref())?;
+        self.finalized()?;
         self.check_creation_limits()?;
 
+        let mut creation = self.new_creation(email, name, role_name, tags);
+        creation.planned_failure = self.failing_creations.pop_front().or_else(|| triggered(email));
+        let answer = json!({"CreateAccountStatus": creation.shape()});
+        let duration = self
+            .random
+            .create_durations
+            .duration(self.settings.create_duration);
+        self.schedule(duration, Event::CreationEnds(creation.id.clone()));
+        self.records.creations.insert(creation.id.clone(), creation);
+        Ok(answer)
+    }
+
+    fn new_creation(
+        &mut self,
+        email: &str,
+        name: &str,
+        role_name: &str,
+        tags: BTreeMap<String, String>,
+    ) -> Creation {
         self.sequence += 1;
         let lag = self.random.listing_lags.duration(self.settings.listing_lag);
-        let creation = Creation {
+        Creation {
             id: format!("car-{}", self.random.creation_ids.lower(32)),
             number: self.sequence,
             name: name.to_owned(),
@@ -103,22 +118,32 @@ impl World {
             tags,
             requested_at: self.now,
             listed_from: after(self.now, lag),
-            planned_failure: self.failing_creations.pop_front().or_else(|| triggered(email)),
+            planned_failure: None,
             outcome: None,
-        };
-        let answer = json!({"CreateAccountStatus": creation.shape()});
-        let duration = self
-            .random
-            .create_durations
-            .duration(self.settings.create_duration);
-        self.schedule(duration, Event::CreationEnds(creation.id.clone()));
-        self.creations.insert(creation.id.clone(), creation);
-        Ok(answer)
+        }
     }
 
-    /// Creations in flight and the account quota, which counts closed accounts and the management account.
+    /// Another tool's account, at once; the caller has checked everything.
+    pub(crate) fn add_foreign_account(
+        &mut self,
+        email: &str,
+        name: &str,
+        tags: BTreeMap<String, String>,
+    ) -> String {
+        let mut creation = self.new_creation(email, name, DEFAULT_ROLE, tags);
+        let account = self.add_created_account(&creation);
+        creation.outcome = Some(Outcome {
+            at: self.now,
+            result: Ok(account.clone()),
+        });
+        self.records.creations.insert(creation.id.clone(), creation);
+        account
+    }
+
+    /// Creations in flight and the account quota.
     fn check_creation_limits(&self) -> Result<(), ApiError> {
         let in_flight = self
+            .records
             .creations
             .values()
             .filter(|creation| creation.outcome.is_none())
@@ -130,7 +155,7 @@ impl World {
                 "You have exceeded the number of accounts that you can create at the same time",
             ));
         }
-        if self.accounts.len() >= self.settings.account_quota {
+        if self.is_full() {
             return Err(ApiError::constraint(
                 "ACCOUNT_NUMBER_LIMIT_EXCEEDED",
                 "You have exceeded the allowed number of accounts in your organization",
@@ -141,7 +166,7 @@ impl World {
 
     /// The request's duration is over: an account, or the reason there is none.
     pub(crate) fn end_creation(&mut self, id: &str) {
-        let Some(creation) = self.creations.get(id).cloned() else {
+        let Some(creation) = self.records.creations.get(id).cloned() else {
             return;
         };
         let result = match self.creation_failure(&creation) {
@@ -149,7 +174,7 @@ impl World {
             None => Ok(self.add_created_account(&creation)),
         };
         let outcome = Outcome { at: self.now, result };
-        if let Some(creation) = self.creations.get_mut(id) {
+        if let Some(creation) = self.records.creations.get_mut(id) {
             creation.outcome = Some(outcome);
         }
     }
@@ -161,26 +186,42 @@ impl World {
         let is_rival = |other: &&Creation| {
             other.outcome.is_none() && other.number < creation.number && other.email.to_lowercase() == email
         };
+        let of_email = self.email_failure(&creation.email);
         if creation.planned_failure.is_some() {
             creation.planned_failure
-        } else if !check::is_documented_email(&creation.email) {
-            Some(FailureReason::InvalidEmail)
-        } else if self.used_emails.contains(&email) {
-            Some(FailureReason::EmailAlreadyExists)
-        } else if self.creations.values().any(|other| is_rival(&other)) {
+        } else if of_email.is_some() {
+            of_email
+        } else if self.records.creations.values().any(|other| is_rival(&other)) {
             Some(FailureReason::ConcurrentAccountModification)
-        } else if self.accounts.len() >= self.settings.account_quota {
+        } else if self.is_full() {
             Some(FailureReason::AccountLimitExceeded)
         } else {
             None
         }
     }
 
-    fn add_created_account(&mut self, creation: &Creation) -> String {
+    /// Why no account can have this email.
+    pub(crate) fn email_failure(&self, email: &str) -> Option<FailureReason> {
+        if !check::is_documented_email(email) {
+            Some(FailureReason::InvalidEmail)
+        } else if self.used_emails.contains(&email.to_lowercase()) {
+            Some(FailureReason::EmailAlreadyExists)
+        } else {
+            None
+        }
+    }
+
+    /// Never one that is or was in the organization.
+    pub(crate) fn new_account_id(&mut self) -> String {
         let mut id = self.random.account_ids.account_id();
-        while self.accounts.contains_key(&id) {
+        while self.records.accounts.contains_key(&id) || self.outside.contains_key(&id) {
             id = self.random.account_ids.account_id();
         }
+        id
+    }
+
+    fn add_created_account(&mut self, creation: &Creation) -> String {
+        let id = self.new_account_id();
         let listing_lag = self.random.listing_lags.duration(self.settings.listing_lag);
         let access_lag = self.random.access_lags.duration(self.settings.access_lag);
         let account = Account {
@@ -190,12 +231,14 @@ impl World {
             state: AccountState::Active,
             parent: self.settings.root_id.clone(),
             role_name: Some(creation.role_name.clone()),
+            invited: false,
             joined_at: self.now,
             listed_from: after(self.now, listing_lag),
             accessible_from: after(self.now, access_lag),
         };
         self.used_emails.insert(creation.email.to_lowercase());
-        self.accounts.insert(id.clone(), account);
+        self.records.accounts.insert(id.clone(), account);
+        self.attach_managed(&id);
         if !creation.tags.is_empty() {
             self.set_tags(&id, &creation.tags);
         }
@@ -209,6 +252,7 @@ impl World {
         let id = input.create_account_request_id.as_ref();
         let id = check::id("CreateAccountRequestId", id, check::is_creation)?;
         let creation = self
+            .records
             .creations
             .get(id)
             .filter(|creation| self.is_tracked(creation));
@@ -235,12 +279,12 @@ impl World {
                 && is_tracked(creation, retention, now)
                 && (states.is_empty() || states.iter().any(|state| state == creation.state()))
         };
-        let listed = self.creations.values().filter(wanted);
+        let listed = self.records.creations.values().filter(wanted);
         let page = self
             .pager
             .page(&request, listed.map(|creation| creation.id.as_str()));
         let page = page.map_err(|_| bad_token())?;
-        let creations = page.keys.iter().filter_map(|id| self.creations.get(id));
+        let creations = page.keys.iter().filter_map(|id| self.records.creations.get(id));
         let shapes: Vec<_> = creations.map(Creation::shape).collect();
         Ok(with_token(
             json!({"CreateAccountStatuses": shapes}),

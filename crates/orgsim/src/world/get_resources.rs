@@ -33,6 +33,7 @@ impl World {
                 && (arns.is_empty() || arns.contains(&self.resource_arn(id)))
         };
         let keys: Vec<String> = self
+            .records
             .tag_index
             .iter()
             .filter(|(id, tags)| wanted(id, tags))
@@ -55,7 +56,12 @@ impl World {
         let page = page.map_err(|_| invalid("PaginationToken is not valid for this request"))?;
         let mapping = |id: &String| shapes::ResourceTagMapping {
             resource_arn: self.resource_arn(id),
-            tags: self.tag_index.get(id).map(shapes::Tag::list).unwrap_or_default(),
+            tags: self
+                .records
+                .tag_index
+                .get(id)
+                .map(shapes::Tag::list)
+                .unwrap_or_default(),
         };
         let mappings: Vec<_> = page.keys.iter().map(mapping).collect();
         Ok(json!({
@@ -69,7 +75,7 @@ impl World {
         let Some(limit) = tags_per_page.and_then(|limit| usize::try_from(limit).ok()) else {
             return max;
         };
-        let tags = |id: &String| self.tag_index.get(id).map_or(1, |tags| tags.len().max(1));
+        let tags = |id: &String| self.records.tag_index.get(id).map_or(1, |tags| tags.len().max(1));
         let most = keys.iter().map(tags).max().unwrap_or(1);
         max.min((limit / most).max(1))
     }
@@ -78,6 +84,10 @@ impl World {
         match resource_type(id) {
             "account" => self.account_arn(id),
             "ou" => self.unit_arn(id),
+            "policy" => {
+                let policy = self.records.policies.get(id);
+                policy.map(|policy| self.policy_arn(policy)).unwrap_or_default()
+            }
             _ => self.root_arn(),
         }
     }
@@ -142,6 +152,8 @@ fn resource_type(id: &str) -> &'static str {
         "account"
     } else if check::is_unit(id) {
         "ou"
+    } else if check::is_policy(id) {
+        "policy"
     } else {
         "root"
     }

@@ -1,18 +1,31 @@
 //! The organization itself: pure. Time and chance come in as arguments and streams; nothing here waits.
 //!
-//! [`World::apply`] first lets everything happen that is due, then answers one request.
+//! [`World::apply`] first lets everything happen that is due, then answers one request; `answer.rs`.
 
 mod accounts;
+pub(crate) mod answer;
+mod attachments;
 mod buckets;
 mod callers;
 mod check;
 mod close_account;
 pub(crate) mod contention;
 mod create_account;
+mod delegation;
+mod effective_policy;
 mod get_resources;
+mod handshakes;
+mod leave;
 mod mutate;
 mod page;
-mod random;
+mod pairs;
+mod past;
+mod policies;
+mod policy_grammar;
+mod policy_types;
+pub(crate) mod random;
+mod records;
+mod saved;
 mod sts;
 mod tags;
 mod units;
@@ -22,24 +35,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::after;
 use crate::debug::{Call, FailureReason};
+use crate::faults::Faults;
 use crate::settings::Settings;
-use crate::wire::organizations::Request as OrganizationsRequest;
-use crate::wire::{Answer, ApiError, Exchange, Request, Service};
-use crate::wire::{sts as wire_sts, tagging as wire_tagging};
+use crate::wire::{ApiError, RawRequest};
 
 use accounts::Account;
 use buckets::Buckets;
-use callers::{Caller, Session};
-use create_account::Creation;
+use callers::Session;
 use page::Pager;
+use past::Past;
+use policy_types::TypeStatus;
 use random::Random;
-use units::Unit;
+use records::Records;
 
 /// Something that will happen by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Event {
     /// A creation request ends.
     CreationEnds(String),
@@ -49,40 +63,53 @@ enum Event {
     AccountDeparts(String),
     /// GetResources learns the tags of a resource.
     TagsIndexed(String),
+    /// A type of policies is enabled or disabled.
+    PolicyTypeSettles(String),
+    /// An invitation is open for too long.
+    HandshakeExpires(String),
+    /// A request whose caller gets no answer takes effect.
+    LateEffect(RawRequest),
 }
 
-/// One organization.
+/// One organization. What is written to a state file is everything but what `serde(skip)` says.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct World {
+    #[serde(skip)]
     settings: Settings,
     now: Timestamp,
     random: Random,
     pager: Pager,
     buckets: Buckets,
-    /// By id.
-    accounts: BTreeMap<String, Account>,
-    /// By id.
-    units: BTreeMap<String, Unit>,
-    /// By the resource's id; a resource without tags may be absent.
-    tags: BTreeMap<String, BTreeMap<String, String>>,
-    /// The tags GetResources knows; a resource that ever had one stays.
-    tag_index: BTreeMap<String, BTreeMap<String, String>>,
-    /// By request id.
-    creations: BTreeMap<String, Creation>,
+    records: Records,
+    #[serde(skip)]
+    past: Past,
+    #[serde(skip)]
+    faults: Faults,
     /// Lowercase emails of every account anywhere, closed, vanished and foreign ones included.
     used_emails: BTreeSet<String>,
+    /// Accounts that left the organization, by id.
+    outside: BTreeMap<String, Account>,
     /// When closures of the last 30 days began, oldest first.
     closures: VecDeque<Timestamp>,
     /// By access key id. Kept for ever: a forgotten key would count as the management account's.
     sessions: BTreeMap<String, Session>,
     /// What is due when; the number keeps the order of things due at one moment.
+    #[serde(with = "pairs")]
     events: BTreeMap<(Timestamp, u64), Event>,
-    denied: BTreeSet<&'static str>,
+    denied: BTreeSet<String>,
     failing_creations: VecDeque<FailureReason>,
     /// By operation.
-    failing_calls: BTreeMap<&'static str, VecDeque<ApiError>>,
+    failing_calls: BTreeMap<String, VecDeque<ApiError>>,
+    #[serde(skip)]
     calls: VecDeque<Call>,
     /// Numbers events and creations.
     sequence: u64,
+    /// Whether something has changed since the state was last written.
+    #[serde(skip)]
+    unsaved: bool,
+    /// The time the written state shows.
+    #[serde(skip)]
+    saved_at: Timestamp,
 }
 
 impl World {
@@ -93,18 +120,18 @@ impl World {
             pager: Pager {
                 empty_pages: Random::empty_pages(settings.seed),
                 percent: settings.empty_page_percent,
+                force: false,
             },
             buckets: Buckets::new(settings.limits),
-            accounts: BTreeMap::new(),
-            units: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            tag_index: BTreeMap::new(),
-            creations: BTreeMap::new(),
+            records: Records::default(),
+            past: Past::default(),
+            faults: Faults::default(),
             used_emails: settings
                 .foreign_emails
                 .iter()
                 .map(|email| email.to_lowercase())
                 .collect(),
+            outside: BTreeMap::new(),
             closures: VecDeque::new(),
             sessions: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -113,31 +140,20 @@ impl World {
             failing_calls: BTreeMap::new(),
             calls: VecDeque::new(),
             sequence: 0,
+            unsaved: true,
+            saved_at: settings.start,
             settings,
         };
         world.add_management_account();
+        world.add_managed_policies();
+        for name in world.settings.policy_types.clone() {
+            world
+                .records
+                .policy_types
+                .insert(name.clone(), TypeStatus::Enabled);
+            world.attach_managed_everywhere(&name);
+        }
         world
-    }
-
-    /// A request has arrived: its id, and how long it will be on its way.
-    pub(crate) fn arrive(&mut self) -> (String, Duration) {
-        let latency = self.random.latencies.duration(self.settings.latency);
-        (self.random.request_ids.uuid(), latency)
-    }
-
-    /// Answers one request at `now`. `contended` says that an earlier write of the same target is still unanswered.
-    pub(crate) fn apply(
-        &mut self,
-        exchange: &Exchange,
-        contended: bool,
-        now: Timestamp,
-    ) -> Result<Answer, ApiError> {
-        self.settle(now);
-        let caller = self.authenticate(exchange);
-        let account = caller.as_ref().ok().map(|caller| caller.account.clone());
-        let result = caller.and_then(|caller| self.answer(exchange, contended, &caller));
-        self.record(exchange, account, &result);
-        result
     }
 
     /// Lets everything happen that is due by `now`, in order. A clock that goes back stands still instead.
@@ -154,115 +170,19 @@ impl World {
                 Event::AccountCloses(id) => self.end_closing(&id),
                 Event::AccountDeparts(id) => self.depart(&id),
                 Event::TagsIndexed(id) => self.index_tags(&id),
+                Event::PolicyTypeSettles(name) => self.settle_policy_type(&name),
+                Event::HandshakeExpires(id) => self.expire_handshake(&id),
+                Event::LateEffect(request) => self.take_late_effect(&request),
             }
+            self.changed();
         }
         self.now = self.now.max(now);
     }
 
-    /// In AWS's order: the rate, the permission, then the request itself.
-    fn answer(&mut self, exchange: &Exchange, contended: bool, caller: &Caller) -> Result<Answer, ApiError> {
-        let request = exchange.request.as_ref().map_err(Clone::clone)?;
-        let operation = exchange.operation.as_str();
-        self.throttle(exchange.service, operation, caller)?;
-        if let Some(error) = self.planned_failure(operation) {
-            return Err(error);
-        }
-        self.authorize(request, exchange.service, operation, caller)?;
-        if contended {
-            let message = "The target of the operation is currently being modified by a different request";
-            return Err(ApiError::new("ConcurrentModificationException", message));
-        }
-        match request {
-            Request::Organizations(request) => self.organizations(request).map(Answer::Json),
-            Request::Tagging(wire_tagging::Request::GetResources(input)) => {
-                let region = exchange.credentials.as_ref().map_or("", |c| c.region.as_str());
-                self.get_resources(input, region, caller).map(Answer::Json)
-            }
-            Request::Sts(wire_sts::Request::AssumeRole(input)) => {
-                self.assume_role(input, caller).map(Answer::Sts)
-            }
-            Request::Sts(wire_sts::Request::GetCallerIdentity) => Ok(Answer::Sts(sts::identity(caller))),
-        }
-    }
-
-    fn organizations(&mut self, request: &OrganizationsRequest) -> Result<serde_json::Value, ApiError> {
-        use OrganizationsRequest as R;
-        match request {
-            R::CloseAccount(input) => self.close_account(input),
-            R::CreateAccount(input) => self.create_account(input),
-            R::CreateOrganizationalUnit(input) => self.create_organizational_unit(input),
-            R::DeleteOrganizationalUnit(input) => self.delete_organizational_unit(input),
-            R::DescribeAccount(input) => self.describe_account(input),
-            R::DescribeCreateAccountStatus(input) => self.describe_create_account_status(input),
-            R::DescribeOrganization(_) => Ok(self.describe_organization()),
-            R::DescribeOrganizationalUnit(input) => self.describe_organizational_unit(input),
-            R::ListAccounts(input) => self.list_accounts(input),
-            R::ListAccountsForParent(input) => self.list_accounts_for_parent(input),
-            R::ListChildren(input) => self.list_children(input),
-            R::ListCreateAccountStatus(input) => self.list_create_account_status(input),
-            R::ListOrganizationalUnitsForParent(input) => self.list_organizational_units_for_parent(input),
-            R::ListParents(input) => self.list_parents(input),
-            R::ListRoots(input) => self.list_roots(input),
-            R::ListTagsForResource(input) => self.list_tags_for_resource(input),
-            R::MoveAccount(input) => self.move_account(input),
-            R::TagResource(input) => self.tag_resource(input),
-            R::UntagResource(input) => self.untag_resource(input),
-            R::UpdateOrganizationalUnit(input) => self.update_organizational_unit(input),
-        }
-    }
-
-    fn throttle(&mut self, service: Service, operation: &str, caller: &Caller) -> Result<(), ApiError> {
-        let taken = self.buckets.take((service, operation), &caller.account, self.now);
-        let Err(empty) = taken else { return Ok(()) };
-        let message = "You have sent too many requests in too short a period of time";
-        let mut error = match service {
-            // HTTP 400, where most services answer 429.
-            Service::Organizations => ApiError::new("TooManyRequestsException", message),
-            Service::Tagging => ApiError::new("ThrottledException", message),
-            Service::Sts => ApiError::new("Throttling", "Rate exceeded"),
-        };
-        if service == Service::Organizations {
-            // The values of `Type` are not documented; these say which bucket was empty.
-            error.throttle = Some(match empty {
-                buckets::Empty::Account => "ACCOUNT",
-                buckets::Empty::Organization => "ORGANIZATION",
-            });
-        }
-        Err(error)
-    }
-
-    fn planned_failure(&mut self, operation: &str) -> Option<ApiError> {
-        let waiting = self.failing_calls.get_mut(operation)?;
-        waiting.pop_front()
-    }
-
-    fn record(&mut self, exchange: &Exchange, caller: Option<String>, result: &Result<Answer, ApiError>) {
-        let outcome = match result {
-            Ok(_) => "OK".to_owned(),
-            Err(error) => error.code.clone().into_owned(),
-        };
-        let reason = result.as_ref().err().and_then(|error| error.reason.clone());
-        let service = exchange.service.name();
-        let operation = &exchange.operation;
-        tracing::debug!(
-            service,
-            operation,
-            outcome,
-            reason = reason.as_deref(),
-            caller,
-            "call"
-        );
-        self.calls.push_back(Call {
-            at: self.now,
-            service: service.to_owned(),
-            operation: operation.clone(),
-            outcome,
-            reason: reason.map(std::borrow::Cow::into_owned),
-            caller,
-        });
-        while self.calls.len() > self.settings.calls_kept {
-            self.calls.pop_front();
-        }
+    /// Something worth writing has changed.
+    fn changed(&mut self) {
+        self.unsaved = true;
+        self.remember();
     }
 
     fn schedule(&mut self, delay: Duration, event: Event) {

@@ -1,5 +1,7 @@
 //! Pages: opaque tokens, and now and then a page without items although more follows, which AWS documents as legal.
 
+use serde::{Deserialize, Serialize};
+
 use super::random::Stream;
 
 /// What a List call asks for.
@@ -30,10 +32,15 @@ struct Cursor {
 }
 
 /// Cuts listings into pages.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Pager {
     pub(crate) empty_pages: Stream,
     /// [`Settings::empty_page_percent`](crate::Settings::empty_page_percent).
+    #[serde(skip)]
     pub(crate) percent: u8,
+    /// Whether a fault wants the next page empty.
+    #[serde(skip)]
+    pub(crate) force: bool,
 }
 
 impl Pager {
@@ -51,7 +58,7 @@ impl Pager {
             },
             Some(token) => decode(&request.scope, token).ok_or(BadToken)?,
         };
-        let skip = self.empty_pages.percent(self.percent);
+        let skip = self.empty_pages.percent(self.percent) || self.force;
         if skip && !cursor.skipped {
             let next = Cursor {
                 skipped: true,

@@ -47,7 +47,10 @@ impl World {
     /// The vended role trusts the management account and nothing else; its trust policy allows sts:AssumeRole only.
     fn may_assume(&self, account: &str, role: &str, input: &AssumeRoleInput, caller: &Caller) -> bool {
         let trusted = caller.management && input.source_identity.is_none() && input.tags == 0;
-        let exists = self.accounts.get(account).is_some_and(|member| {
+        // An account that left keeps the role and its trust.
+        let accounts = &self.records.accounts;
+        let known = accounts.get(account).or_else(|| self.outside.get(account));
+        let exists = known.is_some_and(|member| {
             let usable = matches!(member.state, AccountState::Active | AccountState::PendingClosure);
             let vended = member.role_name.as_deref() == Some(role);
             usable && vended && member.accessible_from <= self.now

@@ -32,7 +32,7 @@ impl World {
     ) -> Result<(), ApiError> {
         self.resource_exists(resource)?;
         let empty = BTreeMap::new();
-        let present = self.tags.get(resource).unwrap_or(&empty);
+        let present = self.records.tags.get(resource).unwrap_or(&empty);
         let added = tags.keys().filter(|key| !present.contains_key(*key)).count();
         if present.len() + added > check::TAGS {
             return Err(check::too_many_tags());
@@ -57,7 +57,7 @@ impl World {
     /// TargetNotFoundException; absent keys are no error.
     pub(crate) fn remove_tags(&mut self, resource: &str, keys: &[String]) -> Result<(), ApiError> {
         self.resource_exists(resource)?;
-        if let Some(present) = self.tags.get_mut(resource) {
+        if let Some(present) = self.records.tags.get_mut(resource) {
             present.retain(|key, _| !keys.contains(key));
         }
         self.schedule_index(resource);
@@ -75,7 +75,7 @@ impl World {
             max: PAGE,
             token: input.next_token.as_deref(),
         };
-        let tags = self.tags.get(resource).cloned().unwrap_or_default();
+        let tags = self.records.tags.get(resource).cloned().unwrap_or_default();
         let page = self.pager.page(&request, tags.keys().map(String::as_str));
         let page = page.map_err(|_| bad_token())?;
         let shape = |key: &String| shapes::Tag {
@@ -88,7 +88,7 @@ impl World {
 
     /// Merges; the caller has checked everything.
     pub(crate) fn set_tags(&mut self, resource: &str, tags: &BTreeMap<String, String>) {
-        let present = self.tags.entry(resource.to_owned()).or_default();
+        let present = self.records.tags.entry(resource.to_owned()).or_default();
         present.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
         self.schedule_index(resource);
     }
@@ -105,19 +105,25 @@ impl World {
     /// GetResources sees the tags as they are now. A resource that is gone stays gone.
     pub(crate) fn index_tags(&mut self, resource: &str) {
         if self.resource_exists(resource).is_ok()
-            && let Some(tags) = self.tags.get(resource)
+            && let Some(tags) = self.records.tags.get(resource)
         {
-            self.tag_index.insert(resource.to_owned(), tags.clone());
+            self.records.tag_index.insert(resource.to_owned(), tags.clone());
         }
     }
 
     pub(crate) fn resource_exists(&self, id: &str) -> Result<(), ApiError> {
-        let known =
-            id == self.settings.root_id || self.accounts.contains_key(id) || self.units.contains_key(id);
-        if known {
-            return Ok(());
-        }
-        let message = "We can't find a root, OU, account, or policy with the TargetId that you specified";
-        Err(ApiError::new("TargetNotFoundException", message))
+        let records = &self.records;
+        // Nobody can tag what is AWS's.
+        let own_policy = || records.policies.get(id).is_some_and(|policy| !policy.aws_managed);
+        let known = id == self.settings.root_id
+            || records.accounts.contains_key(id)
+            || records.units.contains_key(id)
+            || own_policy();
+        if known { Ok(()) } else { Err(target_not_found()) }
     }
+}
+
+pub(crate) fn target_not_found() -> ApiError {
+    let message = "We can't find a root, OU, account, or policy with the TargetId that you specified";
+    ApiError::new("TargetNotFoundException", message)
 }

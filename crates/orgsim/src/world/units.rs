@@ -1,9 +1,15 @@
 //! The root and its organizational units.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::accounts::{bad_token, page_request, with_token};
+use super::policy_types::TypeStatus;
 use super::{World, check};
+use crate::clock::after;
 use crate::wire::organizations::{
     CreateOrganizationalUnitInput, OrganizationalUnitInput, PageInput, ParentPageInput,
     UpdateOrganizationalUnitInput,
@@ -16,19 +22,32 @@ const DEPTH: usize = 5;
 const UNITS: usize = 2_000;
 
 /// One organizational unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Unit {
     pub(crate) id: String,
     pub(crate) name: String,
     /// The root's or another unit's id.
     pub(crate) parent: String,
+    /// Until then List operations do not show it.
+    pub(crate) listed_from: Timestamp,
 }
 
 impl World {
     /// The unit and those above it, lowest first. Empty for the root.
     fn lineage(&self, parent: &str) -> Vec<&Unit> {
-        let first = self.units.get(parent);
-        std::iter::successors(first, |unit| self.units.get(&unit.parent)).collect()
+        let first = self.records.units.get(parent);
+        std::iter::successors(first, |unit| self.records.units.get(&unit.parent)).collect()
+    }
+
+    /// The ids of the units from below the root down to this one; empty for the root.
+    pub(crate) fn unit_path(&self, parent: &str) -> Vec<String> {
+        let mut path: Vec<String> = self
+            .lineage(parent)
+            .into_iter()
+            .map(|unit| unit.id.clone())
+            .collect();
+        path.reverse();
+        path
     }
 
     /// AWS's path of ids down to the root or unit, `o-../r-../ou-../`.
@@ -57,7 +76,7 @@ impl World {
     }
 
     pub(crate) fn parent_exists(&self, id: &str) -> Result<(), ApiError> {
-        if id == self.settings.root_id || self.units.contains_key(id) {
+        if id == self.settings.root_id || self.records.units.contains_key(id) {
             return Ok(());
         }
         let message = "We can't find a root or OU with the ParentId that you specified";
@@ -90,7 +109,7 @@ impl World {
 
     fn unit(&self, input: Option<&String>) -> Result<&Unit, ApiError> {
         let id = check::id("OrganizationalUnitId", input, check::is_unit)?;
-        self.units.get(id).ok_or_else(|| {
+        self.records.units.get(id).ok_or_else(|| {
             let message = "We can't find an OU with the OrganizationalUnitId that you specified";
             ApiError::new("OrganizationalUnitNotFoundException", message)
         })
@@ -100,14 +119,18 @@ impl World {
         let request = page_request("ListRoots".to_owned(), input)?;
         let root = std::iter::once(self.settings.root_id.as_str());
         let page = self.pager.page(&request, root).map_err(|_| bad_token())?;
-        let shape = |id: &String| shapes::Root {
-            id: id.clone(),
+        let roots: Vec<_> = page.keys.iter().map(|_| self.root_shape()).collect();
+        Ok(with_token(json!({"Roots": roots}), page.next_token))
+    }
+
+    pub(crate) fn root_shape(&self) -> shapes::Root {
+        let status = |(name, status): (&String, &TypeStatus)| json!({"Type": name, "Status": status});
+        shapes::Root {
+            id: self.settings.root_id.clone(),
             arn: self.root_arn(),
             name: "Root",
-            policy_types: [],
-        };
-        let roots: Vec<_> = page.keys.iter().map(shape).collect();
-        Ok(with_token(json!({"Roots": roots}), page.next_token))
+            policy_types: self.records.policy_types.iter().map(status).collect(),
+        }
     }
 
     pub(crate) fn describe_organizational_unit(
@@ -126,10 +149,12 @@ impl World {
         self.parent_exists(parent)?;
         let scope = format!("ListOrganizationalUnitsForParent {parent}");
         let request = page_request(scope, &input.page)?;
-        let units = self.units.values().filter(|unit| unit.parent == parent);
+        let now = self.now;
+        let listed = |unit: &&Unit| unit.parent == parent && unit.listed_from <= now;
+        let units = self.records.units.values().filter(listed);
         let page = self.pager.page(&request, units.map(|unit| unit.id.as_str()));
         let page = page.map_err(|_| bad_token())?;
-        let units = page.keys.iter().filter_map(|id| self.units.get(id));
+        let units = page.keys.iter().filter_map(|id| self.records.units.get(id));
         let shapes: Vec<_> = units.map(|unit| self.unit_shape(unit)).collect();
         Ok(with_token(
             json!({"OrganizationalUnits": shapes}),
@@ -145,6 +170,17 @@ impl World {
         let name = check::required("Name", input.name.as_ref())?;
         check::length("Name", name, 1, 128)?;
         let tags = check::tags(input.tags.as_deref())?;
+        let unit = self.add_unit(parent, name, &tags)?;
+        Ok(json!({"OrganizationalUnit": self.unit_shape(&unit)}))
+    }
+
+    /// ParentNotFoundException, the limits, or DuplicateOrganizationalUnitException.
+    pub(crate) fn add_unit(
+        &mut self,
+        parent: &str,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Unit, ApiError> {
         self.parent_exists(parent)?;
         if self.lineage(parent).len() >= DEPTH {
             return Err(ApiError::constraint(
@@ -152,7 +188,7 @@ impl World {
                 "You have exceeded the depth of nested OUs: 5 levels below the root",
             ));
         }
-        if self.units.len() >= UNITS {
+        if self.records.units.len() >= UNITS {
             return Err(ApiError::constraint(
                 "OU_NUMBER_LIMIT_EXCEEDED",
                 "You have exceeded the number of OUs that you can have in an organization",
@@ -161,19 +197,22 @@ impl World {
         self.name_is_free(parent, name, None)?;
         let suffix = self.settings.root_id.trim_start_matches("r-").to_owned();
         let mut id = format!("ou-{suffix}-{}", self.random.unit_ids.lower(8));
-        while self.units.contains_key(&id) {
+        while self.records.units.contains_key(&id) {
             id = format!("ou-{suffix}-{}", self.random.unit_ids.lower(8));
         }
+        let lag = self.random.unit_lags.duration(self.settings.listing_lag);
         let unit = Unit {
             id: id.clone(),
             name: name.to_owned(),
             parent: parent.to_owned(),
+            listed_from: after(self.now, lag),
         };
-        self.units.insert(id.clone(), unit.clone());
+        self.records.units.insert(id.clone(), unit.clone());
+        self.attach_managed(&id);
         if !tags.is_empty() {
-            self.set_tags(&id, &tags);
+            self.set_tags(&id, tags);
         }
-        Ok(json!({"OrganizationalUnit": self.unit_shape(&unit)}))
+        Ok(unit)
     }
 
     /// A rename; id, ARN and accounts stay. A unit's own name is no duplicate.
@@ -188,7 +227,7 @@ impl World {
         if let Some(name) = &input.name {
             self.name_is_free(&unit.parent, name, Some(&unit.id))?;
             unit.name.clone_from(name);
-            self.units.insert(unit.id.clone(), unit.clone());
+            self.records.units.insert(unit.id.clone(), unit.clone());
         }
         Ok(json!({"OrganizationalUnit": self.unit_shape(&unit)}))
     }
@@ -199,16 +238,17 @@ impl World {
         input: &OrganizationalUnitInput,
     ) -> Result<Value, ApiError> {
         let id = self.unit(input.organizational_unit_id.as_ref())?.id.clone();
-        let has_units = self.units.values().any(|unit| unit.parent == id);
-        let has_accounts = self.accounts.values().any(|account| account.parent == id);
+        let has_units = self.records.units.values().any(|unit| unit.parent == id);
+        let has_accounts = self.records.accounts.values().any(|account| account.parent == id);
         if has_units || has_accounts {
             let message = "The specified OU is not empty. Move all accounts to another root or to other OUs, \
                            remove all child OUs, and try the operation again";
             return Err(ApiError::new("OrganizationalUnitNotEmptyException", message));
         }
-        self.units.remove(&id);
-        self.tags.remove(&id);
-        self.tag_index.remove(&id);
+        self.records.units.remove(&id);
+        self.records.tags.remove(&id);
+        self.records.tag_index.remove(&id);
+        self.forget_target(&id);
         Ok(json!({}))
     }
 
@@ -216,7 +256,7 @@ impl World {
     fn name_is_free(&self, parent: &str, name: &str, except: Option<&str>) -> Result<(), ApiError> {
         let taken =
             |unit: &Unit| unit.parent == parent && unit.name == name && Some(unit.id.as_str()) != except;
-        if self.units.values().any(taken) {
+        if self.records.units.values().any(taken) {
             let message = "An OU with the same name already exists";
             return Err(ApiError::new("DuplicateOrganizationalUnitException", message));
         }

@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use super::World;
 use super::create_account::Creation;
-use crate::debug::{AccountView, Call, CreationView, OrganizationalUnitView, RootView, State};
+use super::handshakes::Handshake;
+use super::policies::Policy;
+use super::policy_types::TypeStatus;
+use crate::debug::{
+    AccountView, AttachmentView, Call, CreationView, HandshakeView, OrganizationalUnitView, PolicyView,
+    RootView, State,
+};
 
 impl World {
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -13,7 +19,7 @@ impl World {
 
     pub(crate) fn state(&self) -> State {
         let root_id = &self.settings.root_id;
-        let accounts = self.accounts.values().map(|account| AccountView {
+        let accounts = self.records.accounts.values().map(|account| AccountView {
             id: account.id.clone(),
             name: account.name.clone(),
             email: account.email.clone(),
@@ -25,7 +31,7 @@ impl World {
             joined_at: account.joined_at,
             accessible_from: account.accessible_from,
         });
-        let units = self.units.values().map(|unit| OrganizationalUnitView {
+        let units = self.records.units.values().map(|unit| OrganizationalUnitView {
             id: unit.id.clone(),
             name: unit.name.clone(),
             parent: unit.parent.clone(),
@@ -33,7 +39,7 @@ impl World {
             aws_path: self.id_path(&unit.id),
             tags: self.tags_of(&unit.id),
         });
-        let mut creations: Vec<&Creation> = self.creations.values().collect();
+        let mut creations: Vec<&Creation> = self.records.creations.values().collect();
         creations.sort_by_key(|creation| creation.number);
         State {
             now: self.now,
@@ -42,17 +48,64 @@ impl World {
             root: RootView {
                 id: root_id.clone(),
                 tags: self.tags_of(root_id),
+                policy_types: self.policy_type_views(),
             },
             accounts: accounts.collect(),
             organizational_units: units.collect(),
             creations: creations.into_iter().map(creation_view).collect(),
-            policies: Vec::new(),
-            attachments: Vec::new(),
+            policies: self.policy_views(),
+            attachments: self.attachment_views(),
+            handshakes: self.handshake_views(),
         }
     }
 
+    fn policy_type_views(&self) -> BTreeMap<String, String> {
+        let status = |status: &TypeStatus| match status {
+            TypeStatus::Enabled => "ENABLED",
+            TypeStatus::PendingEnable => "PENDING_ENABLE",
+            TypeStatus::PendingDisable => "PENDING_DISABLE",
+        };
+        let types = self.records.policy_types.iter();
+        types
+            .map(|(name, of)| (name.clone(), status(of).to_owned()))
+            .collect()
+    }
+
+    fn policy_views(&self) -> Vec<PolicyView> {
+        let view = |policy: &Policy| PolicyView {
+            id: policy.id.clone(),
+            r#type: policy.r#type.clone(),
+            name: policy.name.clone(),
+            description: policy.description.clone(),
+            content: policy.content.clone(),
+            aws_managed: policy.aws_managed,
+            tags: self.tags_of(&policy.id),
+        };
+        self.records.policies.values().map(view).collect()
+    }
+
+    fn attachment_views(&self) -> Vec<AttachmentView> {
+        let attachments = self.records.attachments.iter();
+        let pairs =
+            attachments.flat_map(|(policy, targets)| targets.keys().map(move |target| (policy, target)));
+        let view = |(policy, target): (&String, &String)| AttachmentView {
+            policy: policy.clone(),
+            target: target.clone(),
+        };
+        pairs.map(view).collect()
+    }
+
+    fn handshake_views(&self) -> Vec<HandshakeView> {
+        let view = |handshake: &Handshake| HandshakeView {
+            id: handshake.id.clone(),
+            target: handshake.target.clone(),
+            state: handshake.state.name().to_owned(),
+        };
+        self.records.handshakes.values().map(view).collect()
+    }
+
     fn tags_of(&self, resource: &str) -> BTreeMap<String, String> {
-        self.tags.get(resource).cloned().unwrap_or_default()
+        self.records.tags.get(resource).cloned().unwrap_or_default()
     }
 }
 
@@ -62,6 +115,7 @@ fn creation_view(creation: &Creation) -> CreationView {
         id: creation.id.clone(),
         name: creation.name.clone(),
         email: creation.email.clone(),
+        tags: creation.tags.clone(),
         state: creation.state().to_owned(),
         requested_at: creation.requested_at,
         account: result.and_then(|result| result.clone().ok()),

@@ -64,3 +64,51 @@ fn an_address_in_use_is_an_error() {
     assert_eq!(status.code(), Some(1));
     assert!(String::from_utf8(stderr).unwrap().starts_with("orgsim: "));
 }
+
+#[tokio::test]
+async fn a_fault_plan_is_at_work_from_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("faults.yaml");
+    std::fs::write(&file, "{version: 1, seed: 0, rules: [{fault: serviceException}]}").unwrap();
+    let mut child = orgsim()
+        .arg("--faults")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let (status, _) = http(
+        address(&ready, "endpoint"),
+        "POST",
+        "/",
+        "Action=GetCallerIdentity&Version=2011-06-15",
+    )
+    .await;
+    assert_eq!(status, 500);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_fault_plan_that_cannot_be_used_ends_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("faults.yaml");
+    let run = || orgsim().arg("--faults").arg(&file).output().unwrap();
+    let absent = run();
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(
+        String::from_utf8(absent.stderr)
+            .unwrap()
+            .contains("cannot be read")
+    );
+    let plan = "{version: 1, seed: 0, rules: [{fault: slow, percent: 101}]}";
+    std::fs::write(&file, plan).unwrap();
+    let bad = run();
+    assert_eq!(bad.status.code(), Some(2));
+    let stderr = String::from_utf8(bad.stderr).unwrap();
+    assert!(
+        stderr.contains("faults.yaml: rules[0].percent: must be 0 to 100, not 101"),
+        "{stderr}"
+    );
+}

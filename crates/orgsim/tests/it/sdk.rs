@@ -202,6 +202,7 @@ impl HttpConnector for InProcess {
             let (parts, body) = request.into_parts();
             let bytes = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
             let response = orgsim.handle(http::Request::from_parts(parts, bytes)).await;
+            let response = response.map_err(|lost| ConnectorError::io(lost.into()))?;
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::user(error.into()))
         })

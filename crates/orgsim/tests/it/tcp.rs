@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_organizations::config::{BehaviorVersion, Region};
-use orgsim::{Limits, Orgsim, Settings, real_clock, serve};
+use orgsim::{FaultPlan, Limits, Orgsim, Settings, real_clock, serve};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -110,4 +110,39 @@ async fn a_dropped_server_is_gone() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(TcpStream::connect(address).await.is_err());
     assert!(TcpStream::connect(debug).await.is_err());
+}
+
+/// What comes back on a connection of one request; an error when the connection was reset.
+async fn raw(address: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = "POST / HTTP/1.1\r\nHost: orgsim\r\nX-Amz-Target: AWSOrganizationsV20161128.ListRoots\r\n";
+    stream
+        .write_all(format!("{head}Content-Length: 2\r\n\r\n{{}}").as_bytes())
+        .await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_lost_answer_closes_the_connection_and_a_timeout_never_answers() {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let settings = calm();
+    let clock = real_clock(settings.start, 1.0);
+    let orgsim = Orgsim::new(settings, clock);
+    let running = serve(orgsim.clone(), any, any).await.unwrap();
+    let set = |fault: &str| {
+        let plan = format!("{{version: 1, seed: 0, rules: [{{fault: {fault}}}]}}");
+        orgsim.set_faults(FaultPlan::parse(&plan).unwrap()).unwrap();
+    };
+    for fault in ["answerLost", "requestLost", "refused"] {
+        set(fault);
+        let answer = raw(running.address).await.unwrap_or_default();
+        assert_eq!(answer, b"", "{fault}");
+    }
+    set("timeout");
+    let waited = tokio::time::timeout(Duration::from_millis(300), raw(running.address)).await;
+    assert!(waited.is_err());
+    assert_eq!(orgsim.calls().len(), 4);
+    running.shutdown().await;
 }

@@ -37,7 +37,7 @@ fn form_request(body: &str) -> Request<Bytes> {
 
 /// Status and body of one AWS Organizations call.
 pub(crate) async fn call(orgsim: &Orgsim, operation: &str, body: &Value) -> (u16, Value) {
-    let response = orgsim.handle(request(operation, body)).await;
+    let response = orgsim.handle(request(operation, body)).await.unwrap();
     (
         response.status().as_u16(),
         serde_json::from_slice(response.body()).unwrap(),
@@ -45,7 +45,7 @@ pub(crate) async fn call(orgsim: &Orgsim, operation: &str, body: &Value) -> (u16
 }
 
 pub(crate) async fn form(orgsim: &Orgsim, body: &str) -> (u16, String, String) {
-    let response = orgsim.handle(form_request(body)).await;
+    let response = orgsim.handle(form_request(body)).await.unwrap();
     let id = header(&response, "x-amzn-requestid");
     let text = String::from_utf8(response.body().to_vec()).unwrap();
     (response.status().as_u16(), id, text)
@@ -63,8 +63,8 @@ pub(crate) fn orgsim(settings: Settings) -> Orgsim {
 #[tokio::test(start_paused = true)]
 async fn every_answer_has_a_request_id_and_a_content_type() {
     let orgsim = orgsim(calm());
-    let first = orgsim.handle(request("ListRoots", &json!({}))).await;
-    let second = orgsim.handle(request("Nonsense", &json!({}))).await;
+    let first = orgsim.handle(request("ListRoots", &json!({}))).await.unwrap();
+    let second = orgsim.handle(request("Nonsense", &json!({}))).await.unwrap();
     for response in [&first, &second] {
         assert_eq!(header(response, "content-type"), "application/x-amz-json-1.1");
         assert_eq!(header(response, "x-amzn-requestid").len(), 36);
@@ -75,7 +75,8 @@ async fn every_answer_has_a_request_id_and_a_content_type() {
     );
     let sts = orgsim
         .handle(form_request("Action=GetCallerIdentity&Version=2011-06-15"))
-        .await;
+        .await
+        .unwrap();
     assert_eq!(header(&sts, "content-type"), "text/xml");
 }
 
@@ -85,7 +86,10 @@ async fn odd_requests_are_refused_as_the_protocol_says() {
     let code = |target: &'static str, body: &'static str| {
         let orgsim = orgsim.clone();
         async move {
-            let response = orgsim.handle(json_request(target, body.to_owned())).await;
+            let response = orgsim
+                .handle(json_request(target, body.to_owned()))
+                .await
+                .unwrap();
             let answer: Value = serde_json::from_slice(response.body()).unwrap();
             (
                 response.status().as_u16(),
@@ -107,7 +111,7 @@ async fn odd_requests_are_refused_as_the_protocol_says() {
             Some("SerializationException"),
         ),
         (
-            "AWSOrganizationsV20161128.ListPolicies",
+            "AWSOrganizationsV20161128.EnableAllFeatures",
             "{}",
             Some("UnknownOperationException"),
         ),
@@ -118,7 +122,10 @@ async fn odd_requests_are_refused_as_the_protocol_says() {
             Some("UnknownOperationException"),
         ),
     ] {
-        let response = orgsim.handle(json_request(target, body.to_owned())).await;
+        let response = orgsim
+            .handle(json_request(target, body.to_owned()))
+            .await
+            .unwrap();
         match expected {
             None => assert_eq!(response.status(), 200, "{target} {body}"),
             Some(expected) => {
@@ -137,13 +144,13 @@ async fn an_unsigned_request_is_nobodys() {
     let orgsim = orgsim(calm());
     let mut unsigned = request("ListRoots", &json!({}));
     unsigned.headers_mut().remove("authorization");
-    let response = orgsim.handle(unsigned).await;
+    let response = orgsim.handle(unsigned).await.unwrap();
     assert_eq!(response.status(), 400);
     let answer: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(answer["__type"], "MissingAuthenticationTokenException");
     let mut unsigned = form_request("Action=GetCallerIdentity&Version=2011-06-15");
     unsigned.headers_mut().remove("authorization");
-    assert_eq!(orgsim.handle(unsigned).await.status(), 403);
+    assert_eq!(orgsim.handle(unsigned).await.unwrap().status(), 403);
     assert_eq!(orgsim.calls().pop().unwrap().caller, None);
 }
 
