@@ -134,6 +134,17 @@ impl Failure {
         self
     }
 
+    /// The client may come again after so many seconds.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.details.retry_after = Some(seconds);
+        self
+    }
+
+    /// What the header `Retry-After` says.
+    pub(crate) fn seconds_to_wait(&self) -> Option<u32> {
+        self.details.retry_after
+    }
+
     /// The answer to everything kubesim does not imitate; the message names it.
     pub(crate) fn not_implemented(what: &str) -> Self {
         Self::new(
@@ -221,7 +232,7 @@ impl Failure {
     }
 
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
-        let mut failure = Self::new(
+        Self::new(
             504,
             "Timeout",
             format!("Timeout: Too large resource version: {asked}, current: {current}"),
@@ -230,9 +241,8 @@ impl Failure {
             "ResourceVersionTooLarge",
             "",
             "Too large resource version",
-        )]);
-        failure.details.retry_after = Some(1);
-        failure
+        )])
+        .retry_after(1)
     }
 
     /// The `kind: Status` body.

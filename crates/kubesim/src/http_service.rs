@@ -3,11 +3,13 @@
 use crate::{
     Shared,
     delete::DeleteOptions,
-    failure::Failure,
+    failure::{Failure, Subject},
+    faults::{Fault, Hit, Moment, Occasion, Verb},
     object,
     request::{Form, Identity, Options, Query, Target, route},
-    server::{Answer, Bookmarks, State},
-    store::{Frame, event},
+    server::{Answer, State},
+    store::event,
+    stream,
     write::{PatchKind, parse_body},
 };
 use bytes::Bytes;
@@ -21,7 +23,6 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{sync::mpsc, time::Instant};
 
 /// The body of a response: one document, or the lines of a watch.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
@@ -31,6 +32,15 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 pub struct ApiService {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: Identity,
+}
+
+impl ApiService {
+    /// The same service under a name that tells its client apart from others of the same user.
+    #[must_use]
+    pub fn named(mut self, client: &str) -> Self {
+        client.clone_into(&mut self.identity.label);
+        self
+    }
 }
 
 impl std::fmt::Debug for ApiService {
@@ -48,7 +58,7 @@ where
     B::Error: std::fmt::Display + Send,
 {
     type Response = Response<ResponseBody>;
-    type Error = Infallible;
+    type Error = ConnectionLost;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -56,31 +66,179 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { shared, identity } = self.clone();
-        // Drawn here, so that the order of calls alone decides who gets which latency.
+        let shared = self.shared.clone();
+        let (parts, body) = request.into_parts();
+        let call = Call {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            identity: self.identity.clone(),
+        };
+        // Drawn here, so that the order of calls alone decides who gets which latency and which fault.
         let (before, after) = shared.latency();
+        let hit = strike(&shared, &call);
+        let slow = hit
+            .filter(|hit| hit.fault == Fault::Slow)
+            .map_or(Duration::ZERO, |hit| hit.delay / 2);
         async move {
-            pause(before).await;
-            let (parts, body) = request.into_parts();
-            let response = match body.collect().await {
-                Ok(body) => {
-                    let call = Call {
-                        method: parts.method,
-                        uri: parts.uri,
-                        headers: parts.headers,
-                        identity,
-                    };
-                    respond(&shared, &call, &body.to_bytes())
+            pause(before + slow).await;
+            let fault = hit.map(|hit| hit.fault);
+            let response = match fault.map_or(Outcome::Answer, outcome) {
+                Outcome::Answer => answer(&shared, &call, body).await,
+                Outcome::Refuse(failure) => refuse(&shared, &call, failure),
+                Outcome::Answered(failure) => {
+                    answer(&shared, &call, body).await;
+                    failed(&failure)
                 }
-                Err(error) => failed(&Failure::bad_request(format!(
-                    "the body could not be read: {error}"
-                ))),
+                Outcome::Lost { effect } => {
+                    if effect {
+                        answer(&shared, &call, body).await;
+                    }
+                    pause(after).await;
+                    return Err(ConnectionLost);
+                }
+                Outcome::Silence { effect } => {
+                    if effect {
+                        answer(&shared, &call, body).await;
+                    }
+                    return std::future::pending().await;
+                }
             };
-            pause(after).await;
+            pause(after + slow).await;
             Ok(response)
         }
         .boxed()
     }
+}
+
+/// The connection broke before the answer to a request arrived; whether the request had its effect is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection broke before the answer arrived")]
+pub struct ConnectionLost;
+
+/// What becomes of a request.
+enum Outcome {
+    /// It is served.
+    Answer,
+    /// It is refused, without an effect.
+    Refuse(Failure),
+    /// It is served, but this is what the client gets to see.
+    Answered(Failure),
+    /// The connection breaks.
+    Lost { effect: bool },
+    /// Nothing comes back, ever.
+    Silence { effect: bool },
+}
+
+fn outcome(fault: Fault) -> Outcome {
+    let refuse = |code, reason, message: &str| Failure::new(code, reason, message).retry_after(1);
+    match fault {
+        // These two are decided elsewhere: on the way, and on the lines of a watch.
+        Fault::Slow | Fault::WatchBroken | Fault::WatchStale => Outcome::Answer,
+        Fault::Conflict => Outcome::Refuse(Failure::modified(Subject::default())),
+        Fault::InternalError => Outcome::Refuse(Failure::new(
+            500,
+            "InternalError",
+            "Internal error occurred: a fault of the plan",
+        )),
+        Fault::Unavailable => Outcome::Refuse(refuse(
+            503,
+            "ServiceUnavailable",
+            "the server is currently unable to handle the request",
+        )),
+        Fault::TooManyRequests => Outcome::Refuse(refuse(
+            429,
+            "TooManyRequests",
+            "too many requests, please try again later",
+        )),
+        Fault::Gone => Outcome::Refuse(Failure::expired(
+            "The resourceVersion for the provided watch or list is too old.",
+        )),
+        Fault::GatewayTimeoutAfterEffect => Outcome::Answered(Failure::new(
+            504,
+            "Timeout",
+            "Timeout: request did not complete within the allotted timeout",
+        )),
+        Fault::ConnectionLost => Outcome::Lost { effect: false },
+        Fault::ConnectionLostAfterEffect => Outcome::Lost { effect: true },
+        Fault::Hang => Outcome::Silence { effect: false },
+        Fault::HangAfterEffect => Outcome::Silence { effect: true },
+    }
+}
+
+/// Asks the plan about a request. Requests that name no served resource are not its business.
+fn strike(shared: &Shared, call: &Call) -> Option<Hit> {
+    let mut state = shared.state();
+    if !state.has_faults() {
+        return None;
+    }
+    state.now = (shared.clock)();
+    let query = Query::parse(&call.uri);
+    let target = route(&state.registry, &call.method, call.uri.path()).ok()?;
+    let continues = query.get("continue").is_some();
+    let occasion = occasion(call, &query, &target, Moment::Request { continues })?;
+    state.strike(occasion)
+}
+
+fn occasion(call: &Call, query: &Query, target: &Target, moment: Moment) -> Option<Occasion> {
+    Some(Occasion {
+        verb: match verb(call, query, target) {
+            "create" => Verb::Create,
+            "update" => Verb::Update,
+            "patch" => Verb::Patch,
+            "delete" | "deletecollection" => Verb::Delete,
+            "get" => Verb::Get,
+            "list" => Verb::List,
+            "watch" => Verb::Watch,
+            _ => return None,
+        },
+        resource: target.counted(),
+        namespace: target.namespace.clone().unwrap_or_default(),
+        name: target.name().to_owned(),
+        client: call.identity.label.clone(),
+        moment,
+    })
+}
+
+async fn answer<B>(shared: &Arc<Shared>, call: &Call, body: B) -> Response<ResponseBody>
+where
+    B: http_body::Body,
+    B::Error: std::fmt::Display,
+{
+    match body.collect().await {
+        Ok(body) => respond(shared, call, &body.to_bytes()),
+        Err(error) => failed(&Failure::bad_request(format!(
+            "the body could not be read: {error}"
+        ))),
+    }
+}
+
+/// The answer of a server that has counted the request and done nothing.
+fn refuse(shared: &Arc<Shared>, call: &Call, failure: Failure) -> Response<ResponseBody> {
+    let query = Query::parse(&call.uri);
+    let mut state = shared.state();
+    let failure = match route(&state.registry, &call.method, call.uri.path()) {
+        Ok(target) => {
+            state.count(verb(call, &query, &target), &target);
+            if failure.code == 409 {
+                Failure::modified(target.resource.subject(target.name()))
+            } else {
+                failure
+            }
+        }
+        Err(missing) => missing,
+    };
+    refused(&failure, &query)
+}
+
+/// An error as the client gets it.
+fn refused(failure: &Failure, query: &Query) -> Response<ResponseBody> {
+    if failure.code == 410 && query.flag("watch") {
+        // Once a watch has been admitted, its errors are events.
+        let line = event("ERROR", &failure.to_json());
+        return reply(200, Full::new(line).boxed_unsync(), &[]);
+    }
+    failed(failure)
 }
 
 async fn pause(duration: Duration) {
@@ -109,18 +267,23 @@ fn respond(shared: &Arc<Shared>, call: &Call, body: &[u8]) -> Response<ResponseB
             form,
         )
     };
+    shared.tell();
     match (answer, form) {
         (Ok(Answer::Object { code, body, warnings }), Ok(form)) => {
             document(code, &shape(body, form), &warnings)
         }
-        (Ok(Answer::Watch { frames, bookmark }), _) => stream(shared, &query, frames, &bookmark),
-        (Err(failure), _) if failure.code == 410 && query.flag("watch") => {
-            // Once a watch has been admitted, its errors are events.
-            let line = event("ERROR", &failure.to_json());
-            let body = http_body_util::BodyExt::boxed_unsync(Full::new(line));
-            reply(200, body, &[])
+        (Ok(Answer::Watch { frames, bookmark }), _) => {
+            let seconds = match query.number("timeoutSeconds") {
+                Ok(seconds) => seconds.map_or(shared.watch_timeout, Duration::from_secs),
+                Err(failure) => return failed(&failure),
+            };
+            let target = route(&shared.state().registry, &call.method, call.uri.path()).ok();
+            let occasion = target.and_then(|target| occasion(call, &query, &target, Moment::Event));
+            let lines = stream::lines(shared, frames, bookmark, seconds, occasion);
+            let frames = lines.map(|line| Ok::<_, Infallible>(http_body::Frame::data(line)));
+            reply(200, StreamBody::new(frames).boxed_unsync(), &[])
         }
-        (Err(failure), _) | (_, Err(failure)) => failed(&failure),
+        (Err(failure), _) | (_, Err(failure)) => refused(&failure, &query),
     }
 }
 
@@ -139,12 +302,7 @@ fn dispatch(
     }
     let target = route(&state.registry, &call.method, path)?;
     let verb = verb(call, query, &target);
-    let counted = if target.status {
-        format!("{}/status", target.resource.display())
-    } else {
-        target.resource.display()
-    };
-    *state.requests.entry((verb.to_owned(), counted)).or_default() += 1;
+    state.count(verb, &target);
     let options = Options::parse(query, &call.headers, call.identity.clone())?;
     match verb {
         "get" => Ok(Answer::ok((*state.get(&target)?).clone())),
@@ -215,7 +373,11 @@ fn shape(body: Value, form: Form) -> Value {
 }
 
 fn failed(failure: &Failure) -> Response<ResponseBody> {
-    document(failure.code, &failure.to_json(), &[])
+    let mut response = document(failure.code, &failure.to_json(), &[]);
+    if let Some(seconds) = failure.seconds_to_wait() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 fn document(code: u16, body: &Value, warnings: &[String]) -> Response<ResponseBody> {
@@ -241,92 +403,4 @@ fn reply(code: u16, body: ResponseBody, warnings: &[String]) -> Response<Respons
         }
     }
     response
-}
-
-/// A watch under way.
-struct Live {
-    shared: Arc<Shared>,
-    frames: mpsc::UnboundedReceiver<Frame>,
-    bookmarks: Bookmarks,
-    next_bookmark: Instant,
-    ends: Instant,
-}
-
-/// What happens next on a watch.
-enum Next {
-    Frame(Option<Frame>),
-    Bookmark,
-    End,
-}
-
-fn stream(
-    shared: &Arc<Shared>,
-    query: &Query,
-    frames: mpsc::UnboundedReceiver<Frame>,
-    bookmark: &Bookmarks,
-) -> Response<ResponseBody> {
-    let seconds = match query.number("timeoutSeconds") {
-        Ok(seconds) => seconds.map_or(shared.watch_timeout, Duration::from_secs),
-        Err(failure) => return failed(&failure),
-    };
-    let now = Instant::now();
-    let live = Live {
-        shared: shared.clone(),
-        frames,
-        bookmarks: bookmark.clone(),
-        next_bookmark: now + shared.bookmark_period,
-        ends: now + seconds,
-    };
-    let lines = futures::stream::unfold(live, |mut live| async move {
-        live.next().await.map(|line| (line, live))
-    });
-    let frames = lines.map(|line| Ok::<_, Infallible>(http_body::Frame::data(line)));
-    reply(200, StreamBody::new(frames).boxed_unsync(), &[])
-}
-
-impl Live {
-    /// The next line, `None` at the end of the watch.
-    async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = tokio::time::sleep_until(self.ends) => Next::End,
-                frame = self.frames.recv() => Next::Frame(frame),
-                () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks.wanted => Next::Bookmark,
-            };
-            match next {
-                Next::End | Next::Frame(None) => return None,
-                Next::Frame(Some((due, line))) => {
-                    // An event that would arrive after the end is lost; the client resumes before it.
-                    if due > self.ends {
-                        tokio::time::sleep_until(self.ends).await;
-                        return None;
-                    }
-                    tokio::time::sleep_until(due).await;
-                    return Some(line);
-                }
-                Next::Bookmark => {
-                    self.next_bookmark = Instant::now() + self.shared.bookmark_period;
-                    if let Some(line) = self.bookmark() {
-                        return Some(line);
-                    }
-                }
-            }
-        }
-    }
-
-    /// A bookmark promises that everything up to its version has been sent.
-    fn bookmark(&self) -> Option<Bytes> {
-        let state = self.shared.state();
-        self.frames.is_empty().then(|| {
-            let version = state.store.version().to_string();
-            event(
-                "BOOKMARK",
-                &json!({
-                    "apiVersion": self.bookmarks.api_version, "kind": self.bookmarks.kind,
-                    "metadata": {"resourceVersion": version},
-                }),
-            )
-        })
-    }
 }

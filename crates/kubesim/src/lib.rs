@@ -27,6 +27,8 @@
 //!
 //! Like the API server alone, it runs no controllers: nothing is garbage collected, no namespace is emptied.
 //!
+//! Things go wrong on purpose: [`Kubesim::set_faults`] takes a plan of refusals, lost answers, broken and stale watches.
+//!
 //! Equal seeds, equal calls in equal order and an equal clock give equal answers, byte for byte: all maps are ordered
 //! and all chance comes from one seeded generator.
 
@@ -35,12 +37,17 @@ mod apply;
 mod authorizer;
 mod builtin;
 mod delete;
+mod expression;
 mod failure;
+mod faults;
 mod http_service;
 mod metadata;
 mod object;
 mod patch;
+mod patterns;
+mod person;
 mod random;
+mod reads;
 mod request;
 mod resource;
 mod rules;
@@ -49,13 +56,17 @@ mod select;
 mod server;
 mod store;
 mod strategy;
+mod stream;
 mod validate;
 mod write;
 
-pub use http_service::{ApiService, ResponseBody};
-pub use resource::CrdError;
+pub use faults::{Fault, FaultHit, FaultPlan, FaultPlanError, FaultRule, Verb};
+pub use http_service::{ApiService, ConnectionLost, ResponseBody};
+pub use person::{Refused, Snapshot};
+pub use resource::{CompiledCrd, CrdError};
 pub use server::Write;
 
+use faults::Faults;
 use jiff::Timestamp;
 use random::Random;
 use request::Identity;
@@ -65,7 +76,7 @@ use server::State;
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::Store;
@@ -115,6 +126,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells the observers of the writes they do not know yet, with the state unlocked.
+    pub(crate) fn tell(&self) {
+        let (news, observers) = {
+            let mut state = self.state();
+            if state.observers.is_empty() {
+                return;
+            }
+            let news = state.writes[state.told..].to_vec();
+            state.told = state.writes.len();
+            (news, state.observers.clone())
+        };
+        for write in &news {
+            for observer in &observers {
+                observer(write);
+            }
+        }
+    }
+
     /// The time before and after the effect of a request.
     pub(crate) fn latency(&self) -> (Duration, Duration) {
         let half = self.state().random.between(self.latency) / 2;
@@ -138,23 +167,26 @@ impl Kubesim {
     /// A server with the namespaces `default` and `kube-system`. The clock gives `creationTimestamp` and the like.
     pub fn new(settings: Settings, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         // The schemas of the built-in kinds are constants of this crate; its tests read them all.
-        let registry: Registry = resource::built_in()
-            .unwrap_or_default()
-            .into_iter()
-            .map(entry)
-            .collect();
+        static BUILT_IN: LazyLock<Registry> = LazyLock::new(|| {
+            let resources = resource::built_in().unwrap_or_default();
+            resources.into_iter().map(Arc::new).map(entry).collect()
+        });
         let mut state = State {
             store: Store::new(settings.watch_history),
-            registry,
+            registry: BUILT_IN.clone(),
             random: Random::new(settings.seed),
             rules: rules::Engine::new(),
             policies: admission::Policies::default(),
             grants: authorizer::Grants::new(),
             writes: vec![],
+            observers: vec![],
+            told: 0,
             requests: BTreeMap::new(),
             watch_delay: settings.watch_delay,
             undefaulted: BTreeSet::new(),
             now: clock(),
+            faults: None,
+            fault_hits: vec![],
         };
         for name in ["default", "kube-system"] {
             let namespace = json!({
@@ -185,9 +217,16 @@ impl Kubesim {
 
     /// Serves a custom resource. Installing the CRD again replaces its schema and keeps the objects.
     pub fn install_crd(&self, crd: impl Borrow<Value>) -> Result<(), CrdError> {
-        let (key, resource) = entry(Resource::from_crd(crd.borrow())?);
-        self.shared.state().registry.insert(key, resource);
+        self.install(&CompiledCrd::new(crd.borrow())?);
         Ok(())
+    }
+
+    /// [`install_crd`](Self::install_crd) without reading the CRD again.
+    pub fn install(&self, crd: &CompiledCrd) {
+        let mut state = self.shared.state();
+        state.rules.know(&crd.patterns);
+        let (key, resource) = entry(crd.resource.clone());
+        state.registry.insert(key, resource);
     }
 
     /// The service, for the cluster administrator.
@@ -203,8 +242,14 @@ impl Kubesim {
             identity: Identity {
                 user: user.to_owned(),
                 groups,
+                label: String::new(),
             },
         }
+    }
+
+    /// [`service`](Self::service) for one of several clients; its name stands in [`Write`] and [`FaultHit`].
+    pub fn service_named(&self, client: &str) -> ApiService {
+        self.service().named(client)
     }
 
     /// Lets the `authorizer` of admission policies say that a user or group may use a verb on a resource; `*` stands
@@ -232,7 +277,24 @@ impl Kubesim {
 
     /// The writes that changed something, in order.
     pub fn writes(&self) -> Vec<Write> {
-        self.shared.state().writes.clone()
+        self.writes_since(0)
+    }
+
+    /// The writes from the `index`-th on, counted from 0: those that are new to a reader who has seen `index` of them.
+    pub fn writes_since(&self, index: usize) -> Vec<Write> {
+        let state = self.shared.state();
+        state.writes.get(index..).unwrap_or_default().to_vec()
+    }
+
+    /// Calls a function after each write from now on, at the moment of its effect and before its answer is under way.
+    /// The function may use this server (through a handle that does not keep it alive for ever, if that matters); what
+    /// it writes itself is told before its call returns.
+    pub fn on_write(&self, observer: impl Fn(&Write) + Send + Sync + 'static) {
+        let mut state = self.shared.state();
+        if state.observers.is_empty() {
+            state.told = state.writes.len();
+        }
+        state.observers.push(Arc::new(observer));
     }
 
     /// How many requests came, by verb and resource (`("patch", "widgets.example.dev/status")`).
@@ -243,6 +305,21 @@ impl Kubesim {
     /// The version of the last change.
     pub fn resource_version(&self) -> u64 {
         self.shared.state().store.version()
+    }
+
+    /// Lets things go wrong from now on as a plan says; it replaces the one before, and a plan without rules ends the
+    /// faults. A plan made in code should pass [`FaultPlan::check`]; what that refuses has no effect here.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        let mut state = self.shared.state();
+        state.now = (self.shared.clock)();
+        let faults = Faults::new(plan, state.now);
+        state.faults = Some(faults);
+    }
+
+    /// The faults from the `index`-th on, counted from 0, of all plans.
+    pub fn faults_since(&self, index: usize) -> Vec<FaultHit> {
+        let state = self.shared.state();
+        state.fault_hits.get(index..).unwrap_or_default().to_vec()
     }
 
     /// Ends every watch stream, as a restart of the server or of a load balancer would.
@@ -256,9 +333,6 @@ impl Kubesim {
     }
 }
 
-fn entry(resource: Resource) -> ((String, String), Arc<Resource>) {
-    (
-        (resource.group.clone(), resource.plural.clone()),
-        Arc::new(resource),
-    )
+fn entry(resource: Arc<Resource>) -> ((String, String), Arc<Resource>) {
+    ((resource.group.clone(), resource.plural.clone()), resource)
 }

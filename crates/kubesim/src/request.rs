@@ -29,6 +29,16 @@ impl Target {
         )
     }
 
+    /// Plural, group, and the subresource: what requests are counted by, and what fault plans name.
+    pub(crate) fn counted(&self) -> String {
+        let resource = self.resource.display();
+        if self.status {
+            format!("{resource}/status")
+        } else {
+            resource
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }
@@ -47,12 +57,15 @@ pub(crate) enum FieldValidation {
 pub(crate) struct Identity {
     pub(crate) user: String,
     pub(crate) groups: Vec<String>,
+    /// Tells clients apart that have the same user; empty unless the service has a name.
+    pub(crate) label: String,
 }
 
 /// The options of a write.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) identity: Identity,
+    pub(crate) agent: String,
     pub(crate) manager: String,
     pub(crate) manager_given: bool,
     pub(crate) dry_run: bool,
@@ -80,6 +93,7 @@ impl Options {
             .unwrap_or_else(|| "unknown".to_owned());
         Ok(Self {
             identity,
+            agent: agent.to_owned(),
             manager,
             manager_given: given.is_some(),
             dry_run: query.get("dryRun") == Some("All"),

@@ -2,11 +2,12 @@
 
 use crate::{
     failure::Subject,
+    patterns::Patterns,
     schema::{Schema, SchemaError},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Why a CustomResourceDefinition was not installed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,29 @@ pub enum CrdError {
         /// The feature.
         what: String,
     },
+}
+
+/// A CustomResourceDefinition that has been read: its schema, its CEL rules and their regular expressions. Clones share
+/// them, so that many servers, also on several threads, cost one compilation.
+#[derive(Clone, Debug)]
+pub struct CompiledCrd {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) patterns: Patterns,
+}
+
+impl CompiledCrd {
+    /// Reads a CRD of `apiextensions.k8s.io/v1` with one served version, as JSON.
+    pub fn new(crd: &Value) -> Result<Self, CrdError> {
+        let resource = Resource::from_crd(crd)?;
+        let patterns = Patterns::default();
+        resource
+            .schema
+            .each_rule(&mut |rule| rule.compile_patterns(&patterns));
+        Ok(Self {
+            resource: Arc::new(resource),
+            patterns,
+        })
+    }
 }
 
 /// One served resource.
@@ -235,7 +259,7 @@ fn with_object_fields(mut schema: Schema) -> Result<Schema, SchemaError> {
 }
 
 /// All served resources by group and plural.
-pub(crate) type Registry = BTreeMap<(String, String), std::sync::Arc<Resource>>;
+pub(crate) type Registry = BTreeMap<(String, String), Arc<Resource>>;
 
 /// Namespace, ConfigMap, Lease, Event, and the admission policies. Their schemas say what their Go structs say.
 pub(crate) fn built_in() -> Result<Vec<Resource>, SchemaError> {

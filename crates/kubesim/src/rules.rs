@@ -5,18 +5,23 @@
 
 use crate::{
     failure::{Cause, Failure},
+    patterns::Patterns,
+    reads::Reads,
     schema::{Additional, ListType, Schema, SchemaError, Type},
 };
 use kube_cel::{
     KubeCelExt as _,
     cel::{
         Context, ExecutionError, Program,
-        objects::{Key, Map, OptionalValue, Value as Cel},
+        objects::{Key, Map as CelMap, OptionalValue, Value as Cel},
     },
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc};
+use serde_json::{Map, Value};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 /// A rule as it stands in the CRD.
 #[derive(Deserialize)]
@@ -41,7 +46,10 @@ pub(crate) struct Rule {
     reason: Option<String>,
     field_path: String,
     optional_old_self: bool,
+    /// The rule itself reads `oldSelf`.
     uses_old: bool,
+    /// The rule or its message reads `oldSelf`.
+    shows_old: bool,
 }
 
 impl Rule {
@@ -64,9 +72,13 @@ impl Rule {
                 what: "fieldPath with brackets".into(),
             });
         }
+        let message_program = raw.message_expression.as_deref().map(program).transpose()?;
+        let reads_old = |program: &Program| program.references().has_variable("oldSelf");
+        let uses_old = reads_old(&compiled);
         Ok(Self {
-            uses_old: compiled.references().has_variable("oldSelf"),
-            message_program: raw.message_expression.as_deref().map(program).transpose()?,
+            uses_old,
+            shows_old: uses_old || message_program.as_ref().is_some_and(reads_old),
+            message_program,
             program: compiled,
             text: raw.rule,
             message: raw.message,
@@ -76,22 +88,52 @@ impl Rule {
         })
     }
 
-    /// `None` when the rule holds or does not apply.
-    fn check(&self, engine: &Context<'_>, node: &Node<'_>, values: &Bound) -> Result<Option<Cause>, Failure> {
-        let transition = self.uses_old && !self.optional_old_self;
-        if transition && values.old.is_none() {
-            return Ok(None);
+    /// Whether the rule judges a change, so that it needs an old value.
+    pub(crate) fn is_transition(&self) -> bool {
+        self.uses_old && !self.optional_old_self
+    }
+
+    /// Whether the rule can fail here.
+    ///
+    /// Ratcheting (KEP-4008): what was stored may stay, however invalid. The server evaluates the rule and drops the
+    /// failure; not to evaluate it gives the same verdict for less.
+    fn is_due(&self, node: &Node<'_>) -> bool {
+        if self.is_transition() {
+            node.old.is_some()
+        } else {
+            !node.unchanged
         }
-        let mut context = engine.new_inner_scope();
-        context.add_variable_from_value("self", values.new.clone());
+    }
+
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        [&self.program].into_iter().chain(&self.message_program)
+    }
+
+    /// Adds what the rule and its message read.
+    fn add_reads(&self, reads: &mut Reads) {
+        for program in self.programs() {
+            reads.add(program.expression());
+        }
+    }
+
+    /// Compiles the regular expressions the rule and its message will need.
+    pub(crate) fn compile_patterns(&self, patterns: &Patterns) {
+        for program in self.programs() {
+            patterns.compile_literals(program.expression());
+        }
+    }
+
+    /// `None` when the rule holds. The scope has `self`, and `oldSelf` if there is one.
+    fn check(
+        &self,
+        scope: &Context<'_>,
+        node: &Node<'_>,
+        old: Option<&Cel>,
+    ) -> Result<Option<Cause>, Failure> {
+        let mut context = scope.new_inner_scope();
         if self.optional_old_self {
-            let old = values
-                .old
-                .clone()
-                .map_or_else(OptionalValue::none, OptionalValue::of);
+            let old = old.cloned().map_or_else(OptionalValue::none, OptionalValue::of);
             context.add_variable_from_value("oldSelf", Cel::Opaque(Arc::new(old)));
-        } else if let Some(old) = &values.old {
-            context.add_variable_from_value("oldSelf", old.clone());
         }
         let detail = match self.program.execute(&context) {
             Ok(Cel::Bool(true)) => return Ok(None),
@@ -105,9 +147,6 @@ impl Rule {
             }
             Err(error) => format!("{error} evaluating rule: {}", self.text),
         };
-        if node.unchanged && !transition {
-            return Ok(None); // Ratcheting (KEP-4008): what was stored may stay, however invalid.
-        }
         Ok(Some(self.cause(node, &detail)))
     }
 
@@ -139,12 +178,6 @@ impl Rule {
     }
 }
 
-/// `self` and `oldSelf`.
-struct Bound {
-    new: Cel,
-    old: Option<Cel>,
-}
-
 /// Where the walk stands.
 struct Node<'a> {
     schema: &'a Schema,
@@ -157,13 +190,21 @@ struct Node<'a> {
 /// Evaluates every rule of a schema on an object.
 pub(crate) struct Engine {
     context: Context<'static>,
+    patterns: Patterns,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
         let mut context = Context::default().with_all();
         crate::authorizer::register(&mut context);
-        Self { context }
+        let patterns = Patterns::default();
+        patterns.register(&mut context);
+        Self { context, patterns }
+    }
+
+    /// Takes over what was compiled with a CRD.
+    pub(crate) fn know(&self, patterns: &Patterns) {
+        self.patterns.extend(patterns);
     }
 
     /// A fresh scope with all functions.
@@ -190,6 +231,38 @@ impl Engine {
         Ok(causes)
     }
 
+    /// The rules of one node.
+    fn judge(&self, node: &Node<'_>, causes: &mut Vec<Cause>) -> Result<(), Failure> {
+        let due: Vec<&Rule> = node
+            .schema
+            .rules
+            .iter()
+            .filter(|rule| rule.is_due(node))
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let reads = &node.schema.reads;
+        let bind = |value: &Value| {
+            if node.path.is_empty() {
+                root_to_cel(node.schema, value, reads)
+            } else {
+                part_to_cel(Some(node.schema), value, reads)
+            }
+        };
+        let mut scope = self.scope();
+        scope.add_variable_from_value("self", bind(node.new));
+        let shows_old = due.iter().any(|rule| rule.shows_old);
+        let old = node.old.filter(|_| shows_old).map(bind);
+        if let Some(old) = &old {
+            scope.add_variable_from_value("oldSelf", old.clone());
+        }
+        for rule in due {
+            causes.extend(rule.check(&scope, node, old.as_ref())?);
+        }
+        Ok(())
+    }
+
     fn walk(&self, node: &Node<'_>, causes: &mut Vec<Cause>) -> Result<(), Failure> {
         let Node {
             schema,
@@ -198,51 +271,40 @@ impl Engine {
             path,
             ..
         } = node;
-        if new.is_null() {
+        if new.is_null() || is_idle(schema, *old, node.unchanged) {
             return Ok(());
         }
-        if !schema.rules.is_empty() {
-            let bind = |value: &Value| {
-                if path.is_empty() {
-                    to_cel(Some(schema), &root_view(value))
-                } else {
-                    to_cel(Some(schema), value)
-                }
-            };
-            let values = Bound {
-                new: bind(new),
-                old: old.map(bind),
-            };
-            for rule in &schema.rules {
-                causes.extend(rule.check(&self.context, node, &values)?);
-            }
-        }
+        self.judge(node, causes)?;
         match new {
             Value::Object(members) => {
                 for (name, value) in members {
                     let Some(schema) = schema.member(name) else {
                         continue;
                     };
+                    let old = old.and_then(|old| old.get(name));
+                    let unchanged = old == Some(value);
+                    if is_idle(schema, old, unchanged) {
+                        continue;
+                    }
                     let path = if node.schema.properties.contains_key(name) {
                         format!("{path}{}{name}", if path.is_empty() { "" } else { "." })
                     } else {
                         format!("{path}[{name}]")
                     };
-                    let old = old.and_then(|old| old.get(name));
                     self.walk(
                         &Node {
                             schema,
                             new: value,
                             old,
                             path,
-                            unchanged: old == Some(value),
+                            unchanged,
                         },
                         causes,
                     )?;
                 }
             }
             Value::Array(elements) => {
-                let Some(items) = schema.items.as_deref() else {
+                let Some(items) = schema.items.as_deref().filter(|items| items.has_rules) else {
                     return Ok(());
                 };
                 for (i, value) in elements.iter().enumerate() {
@@ -267,6 +329,11 @@ impl Engine {
     }
 }
 
+/// Whether no rule at or below a node can fail.
+fn is_idle(schema: &Schema, old: Option<&Value>, unchanged: bool) -> bool {
+    !schema.has_rules || unchanged && old.is_some() && schema.is_settled
+}
+
 /// The old element of the same key; elements of sets and atomic lists have no identity over time.
 pub(crate) fn correlate<'a>(list: &Schema, old: Option<&'a Value>, element: &Value) -> Option<&'a Value> {
     let ListType::Map(keys) = &list.list else {
@@ -278,22 +345,43 @@ pub(crate) fn correlate<'a>(list: &Schema, old: Option<&'a Value>, element: &Val
         .find(|candidate| list.key_of(keys, candidate) == key)
 }
 
-/// A root rule may read only the name of the metadata.
-fn root_view(object: &Value) -> Value {
-    let mut view = object.clone();
-    let metadata = &object["metadata"];
-    let mut kept = json!({});
-    for name in ["name", "generateName"] {
-        if let Some(value) = metadata.get(name) {
-            kept[name] = value.clone();
-        }
+/// What the rules of a schema node read, all together.
+pub(crate) fn reads(rules: &[Rule]) -> Reads {
+    let mut reads = Reads::default();
+    for rule in rules {
+        rule.add_reads(&mut reads);
     }
-    view["metadata"] = kept;
-    view
+    reads
+}
+
+/// An object as its root rules see it: they may read only the name of the metadata.
+fn root_to_cel(schema: &Schema, object: &Value, reads: &Reads) -> Cel {
+    let mut view = Map::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        // Only what is read is worth copying.
+        if reads.member(&escape(name)).is_none() {
+            continue;
+        }
+        let value = if name == "metadata" {
+            ["name", "generateName"]
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), value.get(name)?.clone())))
+                .collect()
+        } else {
+            value.clone()
+        };
+        view.insert(name.clone(), value);
+    }
+    part_to_cel(Some(schema), &Value::Object(view), reads)
 }
 
 /// JSON as CEL sees it: the schema decides between int and double, and between text, time and duration.
 pub(crate) fn to_cel(schema: Option<&Schema>, value: &Value) -> Cel {
+    part_to_cel(schema, value, &Reads::All)
+}
+
+/// A value of which only a part will be read.
+fn part_to_cel(schema: Option<&Schema>, value: &Value, reads: &Reads) -> Cel {
     match value {
         Value::Null => Cel::Null,
         Value::Bool(flag) => Cel::Bool(*flag),
@@ -312,17 +400,18 @@ pub(crate) fn to_cel(schema: Option<&Schema>, value: &Value) -> Cel {
             let is_map = schema.is_some_and(|schema| !matches!(schema.additional, Additional::None));
             let entries: HashMap<Key, Cel> = members
                 .iter()
-                .map(|(name, value)| {
+                .filter_map(|(name, value)| {
                     let key = if is_map || schema.is_none() {
                         name.clone()
                     } else {
                         escape(name)
                     };
+                    let read = reads.member(&key)?;
                     let member = schema.and_then(|schema| schema.member(name));
-                    (Key::String(Arc::new(key)), to_cel(member, value))
+                    Some((Key::String(Arc::new(key)), part_to_cel(member, value, read)))
                 })
                 .collect();
-            Cel::Map(Map {
+            Cel::Map(CelMap {
                 map: Arc::new(entries),
             })
         }
@@ -330,15 +419,19 @@ pub(crate) fn to_cel(schema: Option<&Schema>, value: &Value) -> Cel {
 }
 
 fn text_to_cel(format: Option<&str>, text: &str) -> Cel {
+    /// Asking the library is the only way to one of its times; parsing the question each time is the costly part.
+    static TIMESTAMP: LazyLock<(Context<'static>, Option<Program>)> =
+        LazyLock::new(|| (Context::default(), Program::compile("timestamp(text)").ok()));
     let plain = Cel::String(Arc::new(text.to_owned()));
     if format != Some("date-time") {
         return plain;
     }
-    let mut context = Context::default();
+    let (root, program) = &*TIMESTAMP;
+    let mut context = root.new_inner_scope();
     context.add_variable_from_value("text", plain.clone());
-    Program::compile("timestamp(text)")
-        .ok()
-        .and_then(|p| p.execute(&context).ok())
+    program
+        .as_ref()
+        .and_then(|program| program.execute(&context).ok())
         .unwrap_or(plain)
 }
 

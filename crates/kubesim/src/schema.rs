@@ -1,6 +1,6 @@
 //! Structural schemas: reading them from a CRD, pruning, defaulting.
 
-use crate::rules::Rule;
+use crate::{reads::Reads, rules::Rule};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -149,6 +149,14 @@ pub(crate) struct Schema {
     pub(crate) list: ListType,
     pub(crate) atomic_map: bool,
     pub(crate) rules: Vec<Rule>,
+    /// What the rules of this node read of it.
+    pub(crate) reads: Reads,
+    /// Whether there are rules at or below this node.
+    pub(crate) has_rules: bool,
+    /// Whether no rule at or below can fail where the value is what it was.
+    pub(crate) is_settled: bool,
+    /// Whether `allOf`, `anyOf`, `oneOf` or `not` stand at or below this node.
+    pub(crate) has_branches: bool,
 }
 
 /// Formats the real server validates and kubesim does not: a schema that uses one is refused at installation.
@@ -217,7 +225,8 @@ impl Schema {
             .pattern
             .map(|pattern| Regex::new(&pattern).map_err(|error| malformed(path, &error.to_string())))
             .transpose()?;
-        Ok(Self {
+        let rules = Rule::compile_all(raw.validations, path)?;
+        let mut schema = Self {
             types: raw.types,
             format: raw.format,
             nullable: raw.nullable,
@@ -261,8 +270,49 @@ impl Schema {
             preserve: raw.preserve,
             list,
             atomic_map: raw.map_type.as_deref() == Some("atomic"),
-            rules: Rule::compile_all(raw.validations, path)?,
-        })
+            reads: crate::rules::reads(&rules),
+            rules,
+            ..Self::default()
+        };
+        schema.sum_up();
+        Ok(schema)
+    }
+
+    /// Fills in what is known of a node from the nodes below it.
+    fn sum_up(&mut self) {
+        let additional = match &self.additional {
+            Additional::Schema(schema) => Some(&**schema),
+            Additional::None | Additional::Any => None,
+        };
+        let members: Vec<&Self> = self.properties.values().chain(additional).collect();
+        let items = self.items.as_deref();
+        let any = |is: fn(&Self) -> bool| members.iter().copied().chain(items).any(is);
+        self.has_rules = !self.rules.is_empty() || any(|schema| schema.has_rules);
+        let own_branches = [&self.all_of, &self.any_of, &self.one_of];
+        self.has_branches = self.not.is_some()
+            || own_branches.into_iter().any(|branches| !branches.is_empty())
+            || any(|schema| schema.has_branches);
+        // Elements of sets and atomic lists have no old value, so what lies within them counts as changed.
+        let items_settled = items.is_none_or(|items| match self.list {
+            ListType::Map(_) => items.is_settled,
+            ListType::Set | ListType::Atomic => !items.has_rules,
+        });
+        self.is_settled = !self.rules.iter().any(Rule::is_transition)
+            && members.iter().all(|schema| schema.is_settled)
+            && items_settled;
+    }
+
+    /// Shows every rule at or below this node.
+    pub(crate) fn each_rule(&self, show: &mut dyn FnMut(&Rule)) {
+        self.rules.iter().for_each(&mut *show);
+        let additional = match &self.additional {
+            Additional::Schema(schema) => Some(&**schema),
+            Additional::None | Additional::Any => None,
+        };
+        let items = self.items.as_deref();
+        for below in self.properties.values().chain(additional).chain(items) {
+            below.each_rule(show);
+        }
     }
 
     /// The schema of a member of an object, `None` when it is not declared.
@@ -292,8 +342,32 @@ impl Schema {
             .collect()
     }
 
-    /// Drops the members the schema does not declare and records their paths.
-    pub(crate) fn prune(&self, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    /// Drops the members the schema does not declare and returns their paths.
+    pub(crate) fn prune(&self, value: &mut Value) -> Vec<String> {
+        let mut unknown = vec![];
+        // Mostly there are none, and writing down every path on the way costs more than looking.
+        if !self.knows(value) {
+            self.prune_below(value, "", &mut unknown);
+        }
+        unknown
+    }
+
+    /// Whether every member of a value, at any depth, would stay.
+    fn knows(&self, value: &Value) -> bool {
+        match value {
+            Value::Object(members) => members.iter().all(|(name, value)| match self.member(name) {
+                Some(schema) => schema.knows(value),
+                None => self.keeps_unknown(),
+            }),
+            Value::Array(elements) => {
+                let items = self.items.as_deref();
+                items.is_none_or(|items| elements.iter().all(|element| items.knows(element)))
+            }
+            _ => true,
+        }
+    }
+
+    fn prune_below(&self, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
         match value {
             Value::Object(members) => {
                 members.retain(|name, value| {
@@ -303,7 +377,7 @@ impl Schema {
                         format!("{path}.{name}")
                     };
                     if let Some(schema) = self.member(name) {
-                        schema.prune(value, &at, unknown);
+                        schema.prune_below(value, &at, unknown);
                         true
                     } else if self.keeps_unknown() {
                         true
@@ -316,7 +390,7 @@ impl Schema {
             Value::Array(elements) => {
                 for (i, element) in elements.iter_mut().enumerate() {
                     if let Some(items) = &self.items {
-                        items.prune(element, &format!("{path}[{i}]"), unknown);
+                        items.prune_below(element, &format!("{path}[{i}]"), unknown);
                     }
                 }
             }
@@ -374,4 +448,66 @@ fn serde_path(json: &Value) -> Result<Raw, SchemaError> {
     let empty = Value::Object(Map::new());
     let json = if json.is_null() { &empty } else { json };
     Raw::deserialize(json).map_err(|error| malformed("openAPIV3Schema", &error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn schema(json: &Value) -> Schema {
+        Schema::parse(json).unwrap()
+    }
+
+    #[test]
+    fn only_what_cannot_fail_is_settled() {
+        let leaf = json!({"type": "string", "x-kubernetes-validations": [{"rule": "self != ''"}]});
+        let transition = json!({"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]});
+        let object = |leaf: &Value| json!({"type": "object", "properties": {"a": leaf}});
+        let list = |kind: &str, leaf: &Value| {
+            let mut list = json!({"type": "array", "items": object(leaf), "x-kubernetes-list-type": kind});
+            if kind == "map" {
+                list["x-kubernetes-list-map-keys"] = json!(["a"]);
+            }
+            list
+        };
+        let map = json!({"type": "object", "additionalProperties": leaf});
+        for (json, settled) in [
+            (object(&leaf), true),
+            (map, true),
+            (list("map", &leaf), true),
+            // What lies within an element of these has no old value, so it counts as changed.
+            (list("atomic", &leaf), false),
+            (list("set", &leaf), false),
+            (list("atomic", &json!({"type": "string"})), true),
+            // These judge the change, even the change to what it was.
+            (object(&transition), false),
+            (list("map", &transition), false),
+        ] {
+            let schema = schema(&json!({"type": "object", "properties": {"x": json}}));
+            assert_eq!(schema.is_settled, settled, "{json}");
+            assert_eq!(
+                schema.has_rules,
+                json.to_string().contains("validations"),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn branches_are_known_wherever_they_stand() {
+        let branch = json!({"not": {"required": ["b"]}, "type": "object"});
+        for json in [
+            branch.clone(),
+            json!({"type": "object", "properties": {"a": branch}}),
+            json!({"type": "object", "additionalProperties": branch}),
+            json!({"type": "array", "items": branch}),
+            json!({"type": "string", "anyOf": [{"pattern": "a"}]}),
+            json!({"type": "string", "oneOf": [{"pattern": "a"}]}),
+            json!({"type": "string", "allOf": [{"pattern": "a"}]}),
+        ] {
+            assert!(schema(&json).has_branches, "{json}");
+        }
+        assert!(!schema(&json!({"type": "object", "properties": {"a": {"type": "string"}}})).has_branches);
+    }
 }

@@ -4,6 +4,7 @@ use crate::{
     admission::Policies,
     authorizer::Grants,
     failure::{Cause, Failure},
+    faults::{FaultHit, Faults, Hit, Occasion},
     object,
     random::Random,
     request::{Form, Options, Query, Target},
@@ -40,11 +41,26 @@ pub struct Write {
     pub name: String,
     /// Who sent the request.
     pub user: String,
+    /// Which client sent it, see [`Kubesim::service_named`](crate::Kubesim::service_named); empty without a name.
+    pub client: String,
+    /// The `User-Agent` of the request.
+    pub agent: String,
     /// The field manager.
     pub manager: String,
     /// The version the write produced.
     pub resource_version: u64,
+    /// The uid of the object.
+    pub uid: String,
+    /// The object is gone; a `delete` of an object with finalizers only marks it.
+    pub deleted: bool,
+    /// The object before; `None` when the write created it.
+    pub before: Option<Arc<Value>>,
+    /// The object as written; what is gone as it was last stored.
+    pub object: Arc<Value>,
 }
+
+/// What is called after each write.
+pub(crate) type Observer = Arc<dyn Fn(&Write) + Send + Sync>;
 
 /// Everything the server knows.
 pub(crate) struct State {
@@ -55,6 +71,9 @@ pub(crate) struct State {
     pub(crate) policies: Policies,
     pub(crate) grants: Grants,
     pub(crate) writes: Vec<Write>,
+    /// Who wants to know of each write, and how many writes they know.
+    pub(crate) observers: Vec<Observer>,
+    pub(crate) told: usize,
     pub(crate) requests: BTreeMap<(String, String), u64>,
     pub(crate) watch_delay: (Duration, Duration),
     /// Objects stored without the default of their status: a create drops the status, and the default the client
@@ -62,6 +81,8 @@ pub(crate) struct State {
     pub(crate) undefaulted: BTreeSet<(ResourceKey, ObjectKey)>,
     /// The time of the request at hand.
     pub(crate) now: Timestamp,
+    pub(crate) faults: Option<Faults>,
+    pub(crate) fault_hits: Vec<FaultHit>,
 }
 
 /// What a request gets back.
@@ -99,6 +120,31 @@ impl State {
     /// The time as `metav1.Time` writes it: whole seconds.
     pub(crate) fn now_text(&self) -> String {
         self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    pub(crate) fn count(&mut self, verb: &str, target: &Target) {
+        let key = (verb.to_owned(), target.counted());
+        *self.requests.entry(key).or_default() += 1;
+    }
+
+    pub(crate) fn has_faults(&self) -> bool {
+        self.faults.is_some()
+    }
+
+    /// Asks the plan, if there is one, and records what it decides.
+    pub(crate) fn strike(&mut self, occasion: Occasion) -> Option<Hit> {
+        let (rule, hit) = self.faults.as_mut()?.decide(&occasion, self.now)?;
+        self.fault_hits.push(FaultHit {
+            at: self.now,
+            fault: hit.fault,
+            rule,
+            verb: occasion.verb,
+            resource: occasion.resource,
+            namespace: occasion.namespace,
+            name: occasion.name,
+            client: occasion.client,
+        });
+        Some(hit)
     }
 
     pub(crate) fn get(&self, target: &Target) -> Result<Arc<Value>, Failure> {
@@ -198,10 +244,11 @@ impl State {
         }
         self.undefaulted.remove(&(write.key(), key.clone()));
         let (random, range) = (&mut self.random, self.watch_delay);
+        let before = self.store.get(&write.key(), &key).cloned();
         let stored = self
             .store
             .put(&write.key(), key.clone(), object, &mut || random.between(range));
-        self.note(write, key);
+        self.note(write, key, before, Some(stored.clone()));
         stored
     }
 
@@ -210,16 +257,33 @@ impl State {
         if !write.options.dry_run {
             self.undefaulted.remove(&(write.key(), key.clone()));
             let (random, range) = (&mut self.random, self.watch_delay);
-            self.store
+            let before = self
+                .store
                 .delete(&write.key(), key.clone(), &mut || random.between(range));
-            self.note(write, key);
+            self.note(write, key, before, None);
         }
     }
 
-    fn note(&mut self, write: &Commit<'_>, (namespace, name): ObjectKey) {
+    /// Reads the admission policies anew.
+    pub(crate) fn read_policies(&mut self) {
+        self.policies = Policies::compile(&self.store);
+    }
+
+    /// Keeps the books.
+    fn note(
+        &mut self,
+        write: &Commit<'_>,
+        (namespace, name): ObjectKey,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
+    ) {
         if write.resource.group == "admissionregistration.k8s.io" {
-            self.policies = Policies::compile(&self.store);
+            self.read_policies();
         }
+        let deleted = after.is_none();
+        let Some(object) = after.or_else(|| before.clone()) else {
+            return; // What was not there has not been deleted.
+        };
         self.writes.push(Write {
             at: self.now,
             verb: write.verb,
@@ -229,8 +293,14 @@ impl State {
             namespace,
             name,
             user: write.options.identity.user.clone(),
+            client: write.options.identity.label.clone(),
+            agent: write.options.agent.clone(),
             manager: write.options.manager.clone(),
             resource_version: self.store.version(),
+            uid: object::meta(&object, "uid").to_owned(),
+            deleted,
+            before,
+            object,
         });
     }
 }

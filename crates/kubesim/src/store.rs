@@ -15,6 +15,9 @@ pub(crate) type ResourceKey = (String, String);
 /// Namespace (empty for cluster-scoped objects) and name.
 pub(crate) type ObjectKey = (String, String);
 
+/// All objects.
+pub(crate) type Objects = BTreeMap<ResourceKey, BTreeMap<ObjectKey, Arc<Value>>>;
+
 /// One change of one object.
 #[derive(Clone, Debug)]
 struct Change {
@@ -49,7 +52,7 @@ pub(crate) struct Store {
     /// Nothing at or below this version can be resumed from.
     compacted: u64,
     capacity: usize,
-    objects: BTreeMap<ResourceKey, BTreeMap<ObjectKey, Arc<Value>>>,
+    objects: Objects,
     history: VecDeque<Change>,
     watches: Vec<Watch>,
 }
@@ -74,6 +77,19 @@ impl Store {
 
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Replaces everything; the history ends at the new version, and so does every watch.
+    pub(crate) fn restore(&mut self, objects: Objects, version: u64) {
+        self.objects = objects;
+        self.version = version;
+        self.compacted = version;
+        self.history.clear();
+        self.watches.clear();
     }
 
     pub(crate) fn get(&self, resource: &ResourceKey, key: &ObjectKey) -> Option<&Arc<Value>> {

@@ -132,7 +132,7 @@ pub(crate) fn prepare_update(target: &Target, live: &Value, object: Value) -> Va
         {
             object::set_meta(&mut new, "deletionGracePeriodSeconds", seconds.clone());
         }
-        if resource.has_generation() && content(&new) != content(live) {
+        if resource.has_generation() && content_differs(&new, live) {
             object::set_meta(&mut new, "generation", json!(generation(live) + 1));
         }
     }
@@ -145,23 +145,45 @@ pub(crate) fn prepare_update(target: &Target, live: &Value, object: Value) -> Va
     new
 }
 
-/// Everything whose change is a new generation.
-fn content(object: &Value) -> Value {
-    let mut content = object.clone();
-    object::remove(&mut content, "metadata");
-    object::remove(&mut content, "status");
-    content
+/// Whether anything differs whose change is a new generation.
+fn content_differs(new: &Value, old: &Value) -> bool {
+    !same_members(new, old, |name, new, old| {
+        matches!(name, "metadata" | "status") || new == old
+    })
 }
 
-pub(crate) fn without_times(object: &Value) -> Value {
-    let mut object = object.clone();
-    let entries = object
-        .pointer_mut("/metadata/managedFields")
-        .and_then(Value::as_array_mut);
-    for entry in entries.into_iter().flatten() {
-        object::remove(entry, "time");
-    }
-    object
+/// Whether two states of an object differ in no more than the times in managedFields.
+pub(crate) fn same_but_times(new: &Value, old: &Value) -> bool {
+    same_members(new, old, |name, new, old| match (name, new, old) {
+        ("metadata", Some(new), Some(old)) => {
+            same_members(new, old, |name, new, old| match (name, new, old) {
+                ("managedFields", Some(Value::Array(new)), Some(Value::Array(old))) => {
+                    let same =
+                        |(new, old)| same_members(new, old, |name, new, old| name == "time" || new == old);
+                    new.len() == old.len() && new.iter().zip(old).all(same)
+                }
+                (_, new, old) => new == old,
+            })
+        }
+        (_, new, old) => new == old,
+    })
+}
+
+/// Compares objects member by member, other values as they are.
+fn same_members(
+    new: &Value,
+    old: &Value,
+    same: impl Fn(&str, Option<&Value>, Option<&Value>) -> bool,
+) -> bool {
+    let (Value::Object(new), Value::Object(old)) = (new, old) else {
+        return new == old;
+    };
+    new.iter()
+        .all(|(name, value)| same(name, Some(value), old.get(name)))
+        && old
+            .iter()
+            .filter(|(name, _)| !new.contains_key(*name))
+            .all(|(name, value)| same(name, None, Some(value)))
 }
 
 /// The object an apply or a create starts from.

@@ -39,7 +39,8 @@ impl<'a> Validation<'a> {
     }
 
     fn node(&mut self, schema: &Schema, new: &Value, old: Option<&Value>, path: &str, unchanged: bool) {
-        if new.is_null() && schema.nullable {
+        // What has not changed may stay as it is; only the branches are judged again.
+        if new.is_null() && schema.nullable || unchanged && !schema.has_branches {
             return;
         }
         if !type_fits(schema, new) {
@@ -60,12 +61,16 @@ impl<'a> Validation<'a> {
                         continue;
                     };
                     let old = old.and_then(|old| old.get(name));
+                    let unchanged = unchanged || old == Some(value);
+                    if unchanged && !schema.has_branches {
+                        continue;
+                    }
                     let path = if path.is_empty() {
                         name.clone()
                     } else {
                         format!("{path}.{name}")
                     };
-                    self.node(schema, value, old, &path, unchanged || old == Some(value));
+                    self.node(schema, value, old, &path, unchanged);
                 }
             }
             Value::Array(elements) => {

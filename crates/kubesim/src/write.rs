@@ -7,7 +7,7 @@ use crate::{
     object::{self, finalizers, is_deleting, meta},
     request::{FieldValidation, Options, Target},
     server::{Answer, Commit, State},
-    strategy::{empty_object, prepare_update, without_times},
+    strategy::{empty_object, prepare_update, same_but_times},
     validate::Validation,
 };
 use serde_json::{Value, json};
@@ -83,8 +83,7 @@ fn decode(target: &Target, mut object: Value, validation: FieldValidation) -> Re
             "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
         ))
     };
-    let mut unknown = vec![];
-    resource.schema.prune(&mut object, "", &mut unknown);
+    let mut unknown = resource.schema.prune(&mut object);
     unknown.sort();
     let texts: Vec<String> = unknown
         .iter()
@@ -96,12 +95,14 @@ fn decode(target: &Target, mut object: Value, validation: FieldValidation) -> Re
     resource.schema.apply_defaults(&mut object);
     object::tidy_numbers(&mut object);
     // Go structs refuse wrong types while decoding; only the rest of a custom object reaches validation.
+    let metadata;
     let typed = if resource.custom {
-        json!({"metadata": object["metadata"]})
+        metadata = json!({"metadata": object["metadata"]});
+        &metadata
     } else {
-        object.clone()
+        &object
     };
-    if let Some(cause) = Validation::run(&resource.schema, "", &typed, None)
+    if let Some(cause) = Validation::run(&resource.schema, "", typed, None)
         .into_iter()
         .find(|cause| cause.reason == "FieldValueTypeInvalid")
     {
@@ -261,8 +262,10 @@ impl State {
             metadata.retain(|_, value| !value.is_null());
         }
         let writer = self.writer(target, options, true);
-        let before = live.as_deref().cloned().unwrap_or_else(|| empty_object(target));
-        let merged = writer.apply(&before, &config, options.force)?;
+        let merged = match live.as_deref() {
+            Some(live) => writer.apply(live, &config, options.force)?,
+            None => writer.apply(&empty_object(target), &config, options.force)?,
+        };
         let Decoded { mut object, warnings } = decode(target, merged, FieldValidation::Ignore)?;
         let Some(live) = live else {
             object::remove_meta(&mut object, "resourceVersion");
@@ -405,7 +408,7 @@ impl State {
         &mut self,
         target: &Target,
         verb: &'static str,
-        live: &Value,
+        live: &Arc<Value>,
         object: Value,
         options: &Options,
     ) -> Result<Arc<Value>, Failure> {
@@ -441,8 +444,8 @@ impl State {
         }
         // Times in managedFields alone are no change.
         let complete = !self.undefaulted.contains(&(target.key(), key.clone()));
-        if complete && without_times(&object) == without_times(live) {
-            return Ok(Arc::new(live.clone()));
+        if complete && same_but_times(&object, live) {
+            return Ok(live.clone());
         }
         Ok(self.commit(&commit, key, object))
     }

@@ -19,6 +19,11 @@ pub(crate) fn value_step(value: &Value) -> Step {
     format!("v:{value}")
 }
 
+fn is_field(step: &str, names: &[&str]) -> bool {
+    step.strip_prefix("f:")
+        .is_some_and(|field| names.contains(&field))
+}
+
 /// A set of paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FieldSet {
@@ -93,14 +98,36 @@ impl FieldSet {
             .collect()
     }
 
+    /// Whether an apply that owns this set leaves nothing to prune of an earlier one that owned `last`.
+    ///
+    /// That is so when every path of `last` is here. An element of a list map without any field of its own is left to
+    /// the long way: its keys are defaults, so it may lose what identifies it.
+    pub(crate) fn covers(&self, last: &Self) -> bool {
+        last.is_empty() || self.holds(last) && !self.has_bare_elements()
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        other.members.is_subset(&self.members)
+            && other.children.iter().all(|(step, theirs)| {
+                theirs.is_empty() || self.children.get(step).is_some_and(|mine| mine.holds(theirs))
+            })
+    }
+
+    fn has_bare_elements(&self) -> bool {
+        self.members
+            .iter()
+            .any(|step| step.starts_with("k:") && self.below(step).is_none())
+            || self.children.values().any(Self::has_bare_elements)
+    }
+
     /// Only what lies at or below one of the fields.
     pub(crate) fn only(&self, names: &[&str]) -> Self {
-        self.filter(|step| names.iter().any(|name| step == field_step(name)))
+        self.filter(|step| is_field(step, names))
     }
 
     /// All but what lies at or below the fields.
     pub(crate) fn without(&self, names: &[&str]) -> Self {
-        self.filter(|step| !names.iter().any(|name| step == field_step(name)))
+        self.filter(|step| !is_field(step, names))
     }
 
     fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
@@ -193,4 +220,32 @@ pub(crate) fn show(step: &str) -> String {
         return format!("[{}]", parts.join(","));
     }
     format!("[={}]", step.strip_prefix("v:").unwrap_or(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_covers_its_parts() {
+        let set = |json: Value| FieldSet::from_json(&json);
+        let all = set(json!({"f:a": {"f:b": {}, "f:c": {}}, "f:l": {"k:{\"t\":1}": {".": {}, "f:t": {}}}}));
+        for part in [
+            json!({}),
+            json!({"f:a": {"f:b": {}}}),
+            json!({"f:l": {"k:{\"t\":1}": {".": {}}}}),
+        ] {
+            assert!(all.covers(&set(part.clone())), "{part}");
+        }
+        for other in [
+            json!({"f:a": {".": {}, "f:b": {}}}),
+            json!({"f:d": {}}),
+            json!({"f:l": {"k:{\"t\":2}": {".": {}}}}),
+        ] {
+            assert!(!all.covers(&set(other.clone())), "{other}");
+        }
+        // An element with nothing of its own may lose its identity with what others take away.
+        let bare = set(json!({"f:l": {"k:{\"t\":1}": {}}}));
+        assert!(!bare.covers(&bare) && bare.covers(&FieldSet::default()));
+    }
 }

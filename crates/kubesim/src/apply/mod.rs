@@ -11,8 +11,8 @@ use crate::{
     schema::Schema,
 };
 use fields::FieldSet;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, sync::LazyLock};
 use typed::{compare, field_set, merge, remove};
 
 /// What the server never records in `managedFields` (`stripMeta`).
@@ -122,7 +122,7 @@ impl Managed {
     /// Takes paths from everyone but the writer.
     fn take_from_others(&mut self, writer: Option<&Manager>, taken: &FieldSet) {
         for (manager, owned) in &mut self.0 {
-            if writer != Some(manager) {
+            if !taken.is_empty() && writer != Some(manager) {
                 owned.fields = owned.fields.difference(taken);
             }
         }
@@ -157,23 +157,26 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// The fields this write can change at all; the strategy resets the others, so nobody owns them by it.
-    fn reachable(&self, set: &FieldSet) -> FieldSet {
+    fn reachable(&self, set: FieldSet) -> FieldSet {
         match self.status {
-            None => set.clone(),
+            None => set,
             Some(false) => set.without(&["status"]),
             Some(true) => set.only(&["status"]),
         }
     }
 
     fn stripped(set: &FieldSet) -> FieldSet {
-        let mut strip = FieldSet::default();
-        for root in ["apiVersion", "kind", "metadata"] {
-            strip.insert(&[fields::field_step(root)]);
-        }
-        for name in STRIPPED {
-            strip.insert(&[fields::field_step("metadata"), fields::field_step(name)]);
-        }
-        set.difference(&strip)
+        static STRIP: LazyLock<FieldSet> = LazyLock::new(|| {
+            let mut strip = FieldSet::default();
+            for root in ["apiVersion", "kind", "metadata"] {
+                strip.insert(&[fields::field_step(root)]);
+            }
+            for name in STRIPPED {
+                strip.insert(&[fields::field_step("metadata"), fields::field_step(name)]);
+            }
+            strip
+        });
+        set.difference(&STRIP)
     }
 
     /// Records a create, replace or patch: what changed belongs to the writer, whoever had it.
@@ -195,7 +198,7 @@ impl Writer<'_> {
         }
         let live = bare(live);
         object::remove_meta(new, "managedFields");
-        let change = compare(self.schema, &live, new).map(|set| self.reachable(&set));
+        let change = compare(self.schema, &live, new).map(|set| self.reachable(set));
         let written = change.modified.union(&change.added);
         managed.take_from_others(None, &written.union(&change.removed));
         let mine = Self::stripped(&written);
@@ -216,17 +219,24 @@ impl Writer<'_> {
             .get(&self.manager)
             .map(|owned| owned.fields.clone())
             .unwrap_or_default();
-        let set = self.reachable(&field_set(self.schema, config));
+        let set = self.reachable(field_set(self.schema, config));
         let owned = managed.0.entry(self.manager.clone()).or_default();
         owned.fields.clone_from(&set);
         let merged = merge(Some(self.schema), &live, config);
-        let mut new = self.prune(&merged, &managed, &last);
-        let change = compare(self.schema, &live, &new).map(|set| self.reachable(&set));
-        let conflicts = managed.conflicts(&self.manager, &change.modified.union(&change.added));
-        if !force && !conflicts.is_empty() {
-            return Err(conflict(&conflicts));
+        let mut new = if set.covers(&last) {
+            merged // Whoever applies no less than before has nothing to take away.
+        } else {
+            self.prune(&merged, &managed, &last)
+        };
+        let change = compare(self.schema, &live, &new).map(|set| self.reachable(set));
+        let written = change.modified.union(&change.added);
+        if !force {
+            let conflicts = managed.conflicts(&self.manager, &written);
+            if !conflicts.is_empty() {
+                return Err(conflict(&conflicts));
+            }
         }
-        let taken = change.modified.union(&change.added).union(&change.removed);
+        let taken = written.union(&change.removed);
         managed.take_from_others(Some(&self.manager), &taken);
         if let Some(owned) = managed.0.get_mut(&self.manager) {
             owned.fields = Self::stripped(&owned.fields);
@@ -241,9 +251,6 @@ impl Writer<'_> {
 
     /// Removes what this manager applied before and nobody claims any more (`merge.Updater.prune`).
     fn prune(&self, merged: &Value, managed: &Managed, last: &FieldSet) -> Value {
-        if last.is_empty() {
-            return merged.clone();
-        }
         let schema = Some(self.schema);
         let named = |set: &FieldSet| set.with_named_fields(schema);
         let pruned = remove(schema, merged, &named(last));
@@ -260,10 +267,25 @@ impl Writer<'_> {
     }
 }
 
+/// The object without its managedFields, which are mostly the larger part of it.
 fn bare(object: &Value) -> Value {
-    let mut object = object.clone();
-    object::remove_meta(&mut object, "managedFields");
-    object
+    let Value::Object(members) = object else {
+        return object.clone();
+    };
+    let without = |metadata: &Map<String, Value>| {
+        metadata
+            .iter()
+            .filter(|(name, _)| *name != "managedFields")
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    members
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Object(metadata) if name == "metadata" => (name.clone(), Value::Object(without(metadata))),
+            _ => (name.clone(), value.clone()),
+        })
+        .collect()
 }
 
 fn conflict(conflicts: &[(String, String)]) -> Failure {

@@ -51,27 +51,29 @@ fn below(path: &[Step], step: Step) -> Vec<Step> {
 /// The fields a configuration sets (`ToFieldSet`).
 pub(crate) fn field_set(schema: &Schema, value: &Value) -> FieldSet {
     let mut set = FieldSet::default();
-    collect(Some(schema), value, &[], &mut set);
+    collect(Some(schema), value, &mut vec![], &mut set);
     set
 }
 
-fn collect(schema: Option<&Schema>, value: &Value, path: &[Step], set: &mut FieldSet) {
+fn collect(schema: Option<&Schema>, value: &Value, path: &mut Vec<Step>, set: &mut FieldSet) {
     match (shape(schema, value), schema) {
         (Shape::Struct(members), _) => {
             for (name, value) in members {
-                let path = below(path, field_step(name));
-                collect(member(schema, name), value, &path, set);
+                path.push(field_step(name));
+                collect(member(schema, name), value, path, set);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
                 if empty || !declares(schema, name) {
-                    set.insert(&path);
+                    set.insert(path);
                 }
+                path.pop();
             }
         }
         (Shape::List(elements), Some(list)) => {
             for element in elements {
-                let path = below(path, step_of(list, element));
-                collect(items(schema), element, &path, set);
-                set.insert(&path);
+                path.push(step_of(list, element));
+                collect(items(schema), element, path, set);
+                set.insert(path);
+                path.pop();
             }
         }
         _ => set.insert(path),
@@ -110,15 +112,18 @@ fn differ(
     path: &[Step],
     out: &mut Comparison,
 ) {
+    if old == new {
+        return; // A difference is at a leaf or in what is there, and equal values have neither.
+    }
     let old_shape = old.map(|value| shape(schema, value));
     let new_shape = new.map(|value| shape(schema, value));
     let leaf;
     match (old_shape, new_shape, schema) {
         (a @ (None | Some(Shape::Struct(_))), b @ (None | Some(Shape::Struct(_))), _) => {
             let empty = Map::new();
-            let members = |shape: Option<Shape<'_>>| match shape {
-                Some(Shape::Struct(members)) => members.clone(),
-                _ => empty.clone(),
+            let members = |shape| match shape {
+                Some(Shape::Struct(members)) => members,
+                _ => &empty,
             };
             let (old, new) = (members(a), members(b));
             leaf = old.is_empty() && new.is_empty();
@@ -131,14 +136,7 @@ fn differ(
             }
         }
         (a @ (None | Some(Shape::List(_))), b @ (None | Some(Shape::List(_))), Some(list)) => {
-            let index = |shape: Option<Shape<'_>>| match shape {
-                Some(Shape::List(elements)) => elements
-                    .iter()
-                    .map(|e| (step_of(list, e), e.clone()))
-                    .collect::<BTreeMap<_, _>>(),
-                _ => BTreeMap::new(),
-            };
-            let (old, new) = (index(a), index(b));
+            let (old, new) = (index(list, a.as_ref()), index(list, b.as_ref()));
             leaf = old.is_empty() && new.is_empty();
             let mut steps: Vec<&Step> = old.keys().chain(new.keys()).collect();
             steps.sort();
@@ -146,8 +144,8 @@ fn differ(
             for step in steps {
                 differ(
                     items(schema),
-                    old.get(step),
-                    new.get(step),
+                    old.get(step).copied(),
+                    new.get(step).copied(),
                     &below(path, step.clone()),
                     out,
                 );
@@ -160,6 +158,14 @@ fn differ(
         (Some(_), None) => out.removed.insert(path),
         (Some(old), Some(new)) if leaf && old != new => out.modified.insert(path),
         _ => {}
+    }
+}
+
+/// The elements of a list by their identity.
+fn index<'a>(list: &Schema, shape: Option<&Shape<'a>>) -> BTreeMap<Step, &'a Value> {
+    match shape {
+        Some(Shape::List(elements)) => elements.iter().map(|e| (step_of(list, e), e)).collect(),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use kube::{
     },
     runtime::{WatchStreamExt as _, reflector, watcher},
 };
-use kubesim::{CrdError, Kubesim, Settings};
+use kubesim::{CompiledCrd, CrdError, Kubesim, Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -231,6 +231,64 @@ async fn books_are_kept() {
         1
     );
     assert_eq!(sim.writes()[2].resource_version, sim.resource_version());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_books_can_be_read_on() {
+    let sim = simulated(Settings::default());
+    let api = widgets(client(&sim));
+    api.create(&PostParams::default(), &widget("a")).await.unwrap();
+    let seen = sim.writes().len();
+    api.create(&PostParams::default(), &widget("b")).await.unwrap();
+    api.create(&PostParams::default(), &widget("c")).await.unwrap();
+    let names = |index| -> Vec<String> {
+        sim.writes_since(index)
+            .into_iter()
+            .map(|write| write.name)
+            .collect()
+    };
+    assert_eq!(names(0), ["a", "b", "c"]);
+    assert_eq!(names(seen), ["b", "c"]);
+    assert!(names(3).is_empty() && names(99).is_empty());
+}
+
+/// One compilation serves many servers, also on other threads, and they judge as one that read the CRD itself.
+#[test]
+fn a_compiled_crd_is_shared() {
+    async fn refusal(sim: Kubesim) -> String {
+        let mut bad = widget("a");
+        bad.data["spec"]["email"] = json!("");
+        let refused = widgets(client(&sim)).create(&PostParams::default(), &bad).await;
+        refused.unwrap_err().to_string()
+    }
+    let run = |future| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.unwrap().block_on(future)
+    };
+    let server = || Kubesim::new(Settings::default(), || jiff::Timestamp::UNIX_EPOCH);
+    let compiled = CompiledCrd::new(&crate::widget_crd()).unwrap();
+    let alone = server();
+    alone.install_crd(crate::widget_crd()).unwrap();
+    let expected = run(refusal(alone));
+    assert!(expected.contains("spec.email"), "{expected}");
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let compiled = compiled.clone();
+            std::thread::spawn(move || {
+                let sim = server();
+                sim.install(&compiled);
+                run(refusal(sim))
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), expected);
+    }
+    // A server without it does not know the kind.
+    assert!(run(refusal(server())).contains("does not implement"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod faults;
 mod kubesim_only;
+mod person;
 mod suite;
 
 use futures::FutureExt as _;
