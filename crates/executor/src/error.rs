@@ -2,10 +2,25 @@
 
 use std::fmt;
 
-/// What kind of failure an AWS call ended with. `aws` maps exception names and `Reason`s to it; unknown ones become
-/// [`ErrorClass::Unclassified`], which is retried and counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorClass {
+macro_rules! error_classes {
+    ($($(#[$doc:meta])* $name:ident $(($carries:ty))?,)*) => {
+        /// What kind of failure an AWS call ended with. `aws` maps exception names and `Reason`s to it; unknown ones become
+        /// [`ErrorClass::Unclassified`], which is retried and counted.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ErrorClass { $($(#[$doc])* $name $(($carries))?),* }
+
+        impl ErrorClass {
+            /// The names of all classes, in order of declaration.
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($name)),*];
+            /// The class's name, without what it carries.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+error_classes! {
     /// `TooManyRequestsException` (HTTP 400), `ThrottledException`, STS `Throttling`. Not executed.
     Throttled,
     /// `ServiceException` or another 5xx: the effect is unknown.
@@ -14,6 +29,8 @@ pub enum ErrorClass {
     Timeout,
     /// The connection could not be made: nothing was sent.
     Unreachable,
+    /// The leadership term was over when the request was about to be written: nothing was sent.
+    TermOver,
     /// The connection broke, or the answer could not be read: the effect is unknown.
     AnswerLost,
     /// `ConcurrentModificationException`: the target is being changed by another request. Not executed.
@@ -37,6 +54,42 @@ pub enum ErrorClass {
     DuplicateAccount,
     /// `DuplicateOrganizationalUnitException`: a sibling has this name.
     DuplicateOrganizationalUnit,
+    /// `PolicyChangesInProgressException`: AWS is still at an earlier change of policies. Not executed.
+    PolicyChangesInProgress,
+    /// `PolicyNotFoundException`.
+    PolicyNotFound,
+    /// `DuplicatePolicyException`: a policy of this type has this name.
+    DuplicatePolicy,
+    /// `DuplicatePolicyAttachmentException`: on AttachPolicy it is attached already.
+    DuplicatePolicyAttachment,
+    /// `PolicyNotAttachedException`: on DetachPolicy it is not attached.
+    PolicyNotAttached,
+    /// `PolicyInUseException`: on DeletePolicy it is still attached somewhere.
+    PolicyInUse,
+    /// `PolicyTypeNotEnabledException`: the root does not have this type of policies switched on.
+    PolicyTypeNotEnabled,
+    /// `PolicyTypeAlreadyEnabledException`: on EnablePolicyType it is on already.
+    PolicyTypeAlreadyEnabled,
+    /// `PolicyTypeNotAvailableForOrganizationException`: the organization does not have all features.
+    PolicyTypeNotAvailable,
+    /// `MalformedPolicyDocumentException`.
+    MalformedPolicyDocument,
+    /// `AccountAlreadyClosedException`: on CloseAccount.
+    AccountAlreadyClosed,
+    /// `ConflictException`: on CloseAccount the account is in another state than the call needs.
+    Conflict,
+    /// `DuplicateHandshakeException`: the account has an open invitation already.
+    DuplicateHandshake,
+    /// `HandshakeNotFoundException`.
+    HandshakeNotFound,
+    /// `HandshakeAlreadyInStateException`: on CancelHandshake it is cancelled already.
+    HandshakeAlreadyInState,
+    /// `InvalidHandshakeTransitionException`: on CancelHandshake it has ended in another way.
+    InvalidHandshakeTransition,
+    /// `AccountOwnerNotVerifiedException`: the management account's email is not verified, so it cannot invite.
+    AccountOwnerNotVerified,
+    /// `HandshakeConstraintViolationException` with its `Reason`.
+    HandshakeConstraintViolation(String),
     /// `ConstraintViolationException` with its `Reason`.
     ConstraintViolation(String),
     /// `InvalidInputException` with its `Reason`, and validation errors of other services.
@@ -71,6 +124,7 @@ impl fmt::Display for ErrorClass {
             Self::Service => f.write_str("AWS reported an internal error"),
             Self::Timeout => f.write_str("no answer in time"),
             Self::Unreachable => f.write_str("AWS could not be reached"),
+            Self::TermOver => f.write_str("the leadership term is over"),
             Self::AnswerLost => f.write_str("the answer was lost"),
             Self::ConcurrentModification => f.write_str("ConcurrentModificationException"),
             Self::FinalizingOrganization => f.write_str("FinalizingOrganizationException"),
@@ -82,6 +136,26 @@ impl fmt::Display for ErrorClass {
             Self::SourceParentNotFound => f.write_str("SourceParentNotFoundException"),
             Self::DuplicateAccount => f.write_str("DuplicateAccountException"),
             Self::DuplicateOrganizationalUnit => f.write_str("DuplicateOrganizationalUnitException"),
+            Self::PolicyChangesInProgress => f.write_str("PolicyChangesInProgressException"),
+            Self::PolicyNotFound => f.write_str("PolicyNotFoundException"),
+            Self::DuplicatePolicy => f.write_str("DuplicatePolicyException"),
+            Self::DuplicatePolicyAttachment => f.write_str("DuplicatePolicyAttachmentException"),
+            Self::PolicyNotAttached => f.write_str("PolicyNotAttachedException"),
+            Self::PolicyInUse => f.write_str("PolicyInUseException"),
+            Self::PolicyTypeNotEnabled => f.write_str("PolicyTypeNotEnabledException"),
+            Self::PolicyTypeAlreadyEnabled => f.write_str("PolicyTypeAlreadyEnabledException"),
+            Self::PolicyTypeNotAvailable => f.write_str("PolicyTypeNotAvailableForOrganizationException"),
+            Self::MalformedPolicyDocument => f.write_str("MalformedPolicyDocumentException"),
+            Self::AccountAlreadyClosed => f.write_str("AccountAlreadyClosedException"),
+            Self::Conflict => f.write_str("ConflictException"),
+            Self::DuplicateHandshake => f.write_str("DuplicateHandshakeException"),
+            Self::HandshakeNotFound => f.write_str("HandshakeNotFoundException"),
+            Self::HandshakeAlreadyInState => f.write_str("HandshakeAlreadyInStateException"),
+            Self::InvalidHandshakeTransition => f.write_str("InvalidHandshakeTransitionException"),
+            Self::AccountOwnerNotVerified => f.write_str("AccountOwnerNotVerifiedException"),
+            Self::HandshakeConstraintViolation(reason) => {
+                write!(f, "HandshakeConstraintViolationException, {reason}")
+            }
             Self::ConstraintViolation(reason) => write!(f, "ConstraintViolationException, {reason}"),
             Self::InvalidInput(reason) => write!(f, "InvalidInputException, {reason}"),
             Self::Unclassified(code) => write!(f, "{code}"),
@@ -97,6 +171,7 @@ impl ErrorClass {
             Self::Service | Self::Timeout | Self::AnswerLost | Self::Unclassified(_) => true,
             Self::Throttled
             | Self::Unreachable
+            | Self::TermOver
             | Self::ConcurrentModification
             | Self::FinalizingOrganization
             | Self::AccessDenied
@@ -107,6 +182,24 @@ impl ErrorClass {
             | Self::SourceParentNotFound
             | Self::DuplicateAccount
             | Self::DuplicateOrganizationalUnit
+            | Self::PolicyChangesInProgress
+            | Self::PolicyNotFound
+            | Self::DuplicatePolicy
+            | Self::DuplicatePolicyAttachment
+            | Self::PolicyNotAttached
+            | Self::PolicyInUse
+            | Self::PolicyTypeNotEnabled
+            | Self::PolicyTypeAlreadyEnabled
+            | Self::PolicyTypeNotAvailable
+            | Self::MalformedPolicyDocument
+            | Self::AccountAlreadyClosed
+            | Self::Conflict
+            | Self::DuplicateHandshake
+            | Self::HandshakeNotFound
+            | Self::HandshakeAlreadyInState
+            | Self::InvalidHandshakeTransition
+            | Self::AccountOwnerNotVerified
+            | Self::HandshakeConstraintViolation(_)
             | Self::ConstraintViolation(_)
             | Self::InvalidInput(_) => false,
         }

@@ -6,31 +6,61 @@ use crate::{
     pacer::{Family, SharedPacer},
     port::{Access, Clock, CreateAccountRequest, Journal, JournalError, Organizations},
 };
-use model::{Action, Effect, RootId, Step, Tags, tag_keys};
-use std::{cell::Cell, collections::BTreeMap, rc::Rc, time::Duration};
+use jiff::Timestamp;
+use model::{Action, Effect, Reason, RootId, Step, Tags, tag_keys};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// How long a mutation may take: it must be over before the leadership term can be.
 pub(crate) const MUTATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The leadership term as the executor sees it: no mutation is sent outside of one.
+///
+/// It is asked twice. Before a call is built, and by the implementation of
+/// [`Organizations`] when the first byte is about to leave: credentials, a connection and a TLS handshake may lie
+/// between the two, and a process that is stopped there (SIGSTOP, a frozen VM) goes on when its term is long over.
 #[derive(Clone, Debug, Default)]
-pub struct Fence(Rc<Cell<Option<Instant>>>);
+pub struct Fence(Arc<Mutex<Option<Instant>>>);
+
+tokio::task_local! {
+    /// The fence of the call that is being polled.
+    static AROUND: Fence;
+}
 
 impl Fence {
     /// A term is valid until this instant.
     pub fn open_until(&self, until: Instant) {
-        self.0.set(Some(until));
+        self.set(Some(until));
     }
     /// The term is over.
     pub fn close(&self) {
-        self.0.set(None);
+        self.set(None);
     }
     /// Is there enough of the term left for one mutation?
     pub fn permits(&self) -> bool {
-        self.0
-            .get()
-            .is_some_and(|until| Instant::now() + MUTATION_TIMEOUT <= until)
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() + MUTATION_TIMEOUT <= until)
+    }
+
+    /// Polls `call` with this fence around it: what changes AWS in there is sent only while the fence permits.
+    pub async fn around<F: Future>(&self, call: F) -> F::Output {
+        AROUND.scope(self.clone(), call).await
+    }
+    /// The fence around the call that is being polled. None for a call that no leadership stands behind.
+    ///
+    /// To be asked when a mutation is built, in the same task; the fence itself may be taken to another one, and has to
+    /// be asked in the poll that hands the request to the operating system. When it refuses, the call ends with
+    /// [`ErrorClass::TermOver`].
+    pub fn of_this_call() -> Option<Self> {
+        AROUND.try_with(Clone::clone).ok()
+    }
+
+    fn set(&self, until: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
 
@@ -91,7 +121,9 @@ pub(crate) const fn family(action: &Action) -> Option<Family> {
         Action::VerifyAccess { .. } => Some(Family::Sts),
         Action::Hold
         | Action::Release
-        | Action::Intend(_)
+        | Action::Intend(..)
+        | Action::Assign { .. }
+        | Action::Reread
         | Action::Withdraw { .. }
         | Action::RecordRequest { .. }
         | Action::ApplyOutputs { .. } => None,
@@ -100,8 +132,15 @@ pub(crate) const fn family(action: &Action) -> Option<Family> {
 
 impl<A: Organizations + Access, J: Journal, C: Clock> Context<A, J, C> {
     /// May this step be started now? If not, when there will be a token for it.
-    pub fn admit(&self, action: &Action) -> Result<(), jiff::Timestamp> {
-        family(action).map_or(Ok(()), |family| self.pacer.take(family, self.clock.now()))
+    pub fn admit(&self, action: &Action) -> Result<(), Timestamp> {
+        family(action).map_or(Ok(()), |family| {
+            self.pacer.take(family, action.class(), self.clock.now())
+        })
+    }
+
+    /// Is there a token for this step? Takes none.
+    pub fn ready(&self, action: &Action) -> bool {
+        family(action).is_none_or(|family| self.pacer.ready(family, action.class(), self.clock.now()))
     }
 }
 
@@ -112,10 +151,11 @@ where
     J: Journal,
     C: Clock,
 {
+    let began = context.clock.now();
     let result = if step.action.mutates_aws() {
-        match stands(&context.journal, &step).await {
+        match stands(&context, &step).await {
             Ok(()) => mutate(&context, &step.action, root).await,
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         }
     } else {
         remember(&context, &step).await
@@ -125,21 +165,46 @@ where
             step = %step.id, operation = error.operation, class = %error.class, aws_message = error.message,
             request_id = error.request_id, ?disposition, "step failed"
         );
-        if error.class == ErrorClass::Throttled
-            && let Some(family) = family(&step.action)
-        {
-            context.pacer.throttled(family, context.clock.now());
-        }
+        slow_down(&context, &step.action, error, *disposition, began);
     }
     Outcome { step, result }
 }
 
-/// A creation intent must still stand at the API server when the call goes out.
-async fn stands<J: Journal>(journal: &J, step: &Step) -> Result<(), JournalError> {
-    match (&step.action, &step.key) {
-        (Action::CreateAccount { token, .. }, Some(key)) => journal.confirm(key, token).await,
-        _ => Ok(()),
+/// What a refusal says of all calls like it. `began`: when the step was admitted.
+fn slow_down<A, J, C: Clock>(
+    context: &Context<A, J, C>,
+    action: &Action,
+    error: &AwsError,
+    disposition: Disposition,
+    began: Timestamp,
+) {
+    let (Some(family), now) = (family(action), context.clock.now()) else {
+        return;
+    };
+    if error.class == ErrorClass::Throttled {
+        context.pacer.throttled(family, began, now);
     }
+    // More than five creations in flight, ours or another tool's: a fact about the organization, not about the object.
+    if let Disposition::Wait(Reason::AccountCreationRateLimitExceeded, rest) = disposition {
+        context
+            .pacer
+            .pause(family, now.checked_add(rest).unwrap_or(Timestamp::MAX));
+    }
+}
+
+/// A creation intent must still stand at the API server when the call goes out, and what a budget counts is counted
+/// there before: who crashes in between has spent too much, never too little.
+async fn stands<A, J: Journal, C>(context: &Context<A, J, C>, step: &Step) -> Result<(), StepFailure> {
+    if let (Action::CreateAccount { token, .. }, Some(key)) = (&step.action, &step.key) {
+        context.journal.confirm(key, token).await?;
+    }
+    if let Some(change) = &step.spends {
+        if !context.fence.permits() {
+            return Err(StepFailure::Fenced);
+        }
+        context.journal.spend(change).await?;
+    }
+    Ok(())
 }
 
 /// One call that changes AWS, inside the term and inside its time.
@@ -155,7 +220,7 @@ where
     if !context.fence.permits() {
         return Err(StepFailure::Fenced);
     }
-    let call = call(context, action, root);
+    let call = context.fence.around(call(context, action, root));
     let result = tokio::time::timeout(MUTATION_TIMEOUT, call)
         .await
         .unwrap_or_else(|_| {
@@ -167,6 +232,7 @@ where
             })
         });
     result.or_else(|error| match disposition(Some(action), &error.class) {
+        _ if error.class == ErrorClass::TermOver => Err(StepFailure::Fenced),
         Disposition::AlreadyDone => Ok(achieved(action)),
         disposition => Err(StepFailure::Aws { error, disposition }),
     })
@@ -241,7 +307,9 @@ async fn call<A: Organizations, J, C>(
         }
         Action::Hold
         | Action::Release
-        | Action::Intend(_)
+        | Action::Intend(..)
+        | Action::Assign { .. }
+        | Action::Reread
         | Action::Withdraw { .. }
         | Action::RecordRequest { .. }
         | Action::VerifyAccess { .. }
@@ -282,7 +350,9 @@ where
     match &step.action {
         Action::Hold => context.journal.hold(key).await?,
         Action::Release => context.journal.release(key).await?,
-        Action::Intend(creation) => context.journal.intend(key, creation).await?,
+        Action::Intend(creation, assigned) => context.journal.intend(key, creation, assigned).await?,
+        Action::Assign { assigned, .. } => context.journal.assign(key, assigned).await?,
+        Action::Reread => context.journal.reread(key).await?,
         Action::Withdraw { token } => context.journal.withdraw(key, token).await?,
         Action::RecordRequest { token, request_id } => {
             context.journal.record_request(key, token, request_id).await?;

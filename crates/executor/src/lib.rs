@@ -3,6 +3,7 @@
 //! The ports [`Organizations`], [`Access`] and [`Journal`] are owned here, by their consumer; `aws` and `operator`
 //! implement them. One function, [`disposition`], says what every failure means.
 
+mod catalogue;
 mod disposition;
 mod error;
 mod execute;
@@ -10,7 +11,8 @@ mod observe;
 mod pacer;
 mod port;
 
-pub use disposition::{Disposition, disposition};
+pub use catalogue::{CatalogueEntry, catalogue};
+pub use disposition::{Disposition, Operation, decide, disposition};
 pub use error::{AwsError, ErrorClass};
 pub use execute::{Context, Fence, Outcome, StepFailure, execute};
 pub use observe::{ReadResult, read};

@@ -8,8 +8,8 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, CreateRequestId, CreationRecord, CreationState, Observation, ObservedAccount, ObservedUnit,
-    OuPath, ParentId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
+    AccountId, Class, CreateRequestId, CreationRecord, CreationState, Observation, ObservedAccount,
+    ObservedUnit, OuPath, ParentId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
 };
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -112,6 +112,7 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
         let mut tries = 0;
         loop {
             self.token(family).await;
+            let sent = self.context.clock.now();
             let error = match call().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -119,7 +120,9 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
             tries += 1;
             let transient = match error.class {
                 ErrorClass::Throttled => {
-                    self.context.pacer.throttled(family, self.context.clock.now());
+                    self.context
+                        .pacer
+                        .throttled(family, sent, self.context.clock.now());
                     true
                 }
                 ErrorClass::Service | ErrorClass::Timeout | ErrorClass::AnswerLost => true,
@@ -133,7 +136,11 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
     }
 
     async fn token(&self, family: Family) {
-        while let Err(at) = self.context.pacer.take(family, self.context.clock.now()) {
+        while let Err(at) = self
+            .context
+            .pacer
+            .take(family, Class::Refreshes, self.context.clock.now())
+        {
             let wait = at
                 .duration_since(self.context.clock.now())
                 .max(SignedDuration::from_millis(1));

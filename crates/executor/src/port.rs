@@ -3,8 +3,8 @@
 use crate::error::AwsError;
 use jiff::Timestamp;
 use model::{
-    AccountId, AccountKey, AccountName, AccountState, CreateRequestId, Creation, CreationRecord, Email,
-    ObservedUnit, OrganizationId, ParentId, RoleName, RootId, TagKey, Tags, Token,
+    AccountId, AccountKey, AccountName, AccountState, Assigned, Change, CreateRequestId, Creation,
+    CreationRecord, Email, ObservedUnit, OrganizationId, ParentId, RoleName, RootId, TagKey, Tags, Token,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,8 +153,18 @@ pub trait Journal {
     async fn hold(&self, key: &AccountKey) -> Result<(), JournalError>;
     /// Removes the finalizer. Safe to repeat.
     async fn release(&self, key: &AccountKey) -> Result<(), JournalError>;
-    /// Stores an intent. When this returns `Ok`, the API server holds it.
-    async fn intend(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError>;
+    /// Stores an intent and, in the same write, the revision the account is to be born with. When this returns `Ok`, the
+    /// API server holds both.
+    async fn intend(
+        &self,
+        key: &AccountKey,
+        creation: &Creation,
+        assigned: &Assigned,
+    ) -> Result<(), JournalError>;
+    /// Stores the revision the account is to have. When this returns `Ok`, the API server holds it.
+    async fn assign(&self, key: &AccountKey, assigned: &Assigned) -> Result<(), JournalError>;
+    /// Asks the API server itself, not a cache, for the object, and lets whoever plans see the answer.
+    async fn reread(&self, key: &AccountKey) -> Result<(), JournalError>;
     /// Stores AWS's answer to the intent with this token.
     async fn record_request(
         &self,
@@ -167,6 +177,10 @@ pub trait Journal {
     /// Asks the API server itself, not a cache, whether the intent with this token still stands and the object is wanted.
     /// Called right before CreateAccount.
     async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError>;
+    /// Counts a change against its budget, by a compare-and-swap on what was counted before. Called right before the
+    /// change is sent; when this returns `Ok`, the API server holds the count. A budget that turns out to be used up is a
+    /// [`JournalError::Conflict`]: the plan was made for another picture.
+    async fn spend(&self, change: &Change) -> Result<(), JournalError>;
     /// Writes the outputs ConfigMap; one that is not controlled by the object is refused before anything is written.
     async fn apply_outputs(
         &self,

@@ -5,10 +5,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, AccountKey, AccountName, AccountState, Claim, DesiredAccount, DesiredOrg, Email, Installation,
-    Invalid, Journal, JournalEntry, Limits, Mark, Mode, Observation, ObservedAccount, ObservedOrg,
-    ObservedUnit, OrganizationId, OuId, OuPath, Outputs, ParentId, RoleName, RootId, Snapshot, TagKey,
-    TagValue, Tags, tag_keys,
+    AccountId, AccountKey, AccountName, AccountState, Approvals, Assigned, AssignedBy, Brake, Claim,
+    DesiredAccount, DesiredOrg, Email, Installation, Invalid, Journal, JournalEntry, Limits, Mark, Mode,
+    Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId, OuId, OuPath, Outputs, ParentId,
+    Revision, RevisionHash, RoleName, RootId, Snapshot, Spending, TagKey, TagValue, Tags, Turns, tag_keys,
 };
 use planner::Input;
 use std::{
@@ -40,6 +40,25 @@ fn tags(name: &str, claim: &Claim) -> Result<Tags, Invalid> {
         .iter()
         .map(|(key, value)| Ok((TagKey::parse(key)?, TagValue::parse(value)?)))
         .collect()
+}
+
+fn assigned() -> Result<Assigned, Invalid> {
+    let hash = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    Ok(Assigned {
+        revision: Revision::new("standard", RevisionHash::parse(&hash)?)?,
+        sequence: 12,
+        by: AssignedBy::Automatic,
+        tag_keys: [
+            "cost-center",
+            "data-class",
+            "owner-contact",
+            "owner-team",
+            "purpose",
+        ]
+        .into_iter()
+        .map(TagKey::parse)
+        .collect::<Result<_, _>>()?,
+    })
 }
 
 /// An organization and what is wanted of it.
@@ -75,6 +94,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
     };
     let (mut accounts, mut journal, mut bulk) = (Vec::new(), Journal::new(), BTreeMap::new());
     let mut proofs = BTreeMap::new();
+    let assigned = assigned()?;
     for number in 0..count {
         let (namespace, name) = (
             format!("team-{}", number % 500),
@@ -89,6 +109,11 @@ fn settled(count: usize) -> Result<World, Invalid> {
             .map(|depth| format!("Unit {unit} {depth}"))
             .collect();
         let email = Email::parse(&format!("aws+{number}@example.com"))?;
+        let mut carried = tags.clone();
+        carried.insert(
+            TagKey::parse(tag_keys::REVISION)?,
+            TagValue::parse(&assigned.tag())?,
+        );
         accounts.push(ObservedAccount {
             id: id.clone(),
             arn: format!("arn:aws:organizations::999999999999:account/o-exampleorgid/{id}"),
@@ -96,15 +121,17 @@ fn settled(count: usize) -> Result<World, Invalid> {
             name: name.clone(),
             state: AccountState::Active,
             parent: ParentId::Ou(unit_id(unit, OuPath::MAX_DEPTH - 1)?),
-            tags: Some(tags.clone()),
+            tags: Some(carried.clone()),
             tags_confirmed: true,
         });
-        bulk.insert(id.clone(), tags.clone());
+        bulk.insert(id.clone(), carried);
         let role = format!("arn:aws:iam::{id}:role/BulkheadAccess");
         proofs.insert(id.clone(), (role.clone(), now));
         journal.insert(
             key.clone(),
             JournalEntry {
+                uid: format!("0b8d6a0e-7a0f-4d5f-9b1e-{number:012}"),
+                assigned: Some(assigned.clone()),
                 account_id: Some(id),
                 verified_role: Some(role),
                 managed_tags: tags.keys().cloned().collect(),
@@ -119,6 +146,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
                 created: now,
                 workload: name.clone(),
                 environment: "prod".into(),
+                revision: assigned.revision.clone(),
                 email,
                 account_name: AccountName::parse(&name)?,
                 role_name: RoleName::parse("BulkheadAccess")?,
@@ -169,7 +197,14 @@ fn measure(what: &str, world: &World) {
         refresh_accounts: SignedDuration::from_mins(2),
         refresh_full: SignedDuration::from_mins(10),
         poll: SignedDuration::from_secs(5),
+        brake: Brake {
+            creations_per_hour: Some(60),
+            creations_per_day: Some(300),
+            mass_change: None,
+        },
     };
+    let (spending, turns) = (Spending::default(), Turns::default());
+    let (approvals, reread) = (Approvals::default(), BTreeSet::new());
     let (attempts, held, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
     let input = Input {
         desired: &world.desired,
@@ -180,6 +215,11 @@ fn measure(what: &str, world: &World) {
         in_flight: &in_flight,
         mark: &mark,
         limits: &limits,
+        spending: Some(&spending),
+        spending_now: world.now,
+        turns: &turns,
+        approvals: &approvals,
+        reread: &reread,
         epoch: 1,
         nonce: "nonce",
         now: world.now,

@@ -6,10 +6,11 @@ use crate::{
     identity::{Identity, identify},
     leaving, placement,
     planning::Planning,
+    revision,
 };
 use model::{
     AccountFacts, AccountState, AccountView, Action, DesiredAccount, HoldKind, JournalEntry, ObservedAccount,
-    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
+    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, TagValue, Tags, Verdict, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +24,16 @@ const REGION: &str = "us-east-1";
 
 /// Plans one account.
 pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount, entry: &'a JournalEntry) {
+    planning.age = desired.created;
     let mut view = AccountView {
         account: None,
         vended: Stage::Unknown,
+        assigned: Stage::Unknown,
         placed: Stage::Unknown,
         tagged: Stage::Unknown,
         access: Stage::Unknown,
         verdict: Verdict::Ready,
+        awaiting: Vec::new(),
     };
     if let Some(verdict) = planning.overall.clone() {
         if let Identity::Ours(account) = identify(planning, desired, entry) {
@@ -64,9 +68,9 @@ fn stages<'a>(
         }
         Identity::None => None,
     };
-    // The unit is made while AWS is at the account.
-    let unit = placement::unit(planning, desired);
     let Some(account) = account else {
+        // The unit is made while AWS is at the account.
+        let unit = placement::unit(planning, desired);
         view.vended = match unit {
             // Nothing is asked for that would have nowhere to go; what was asked for is seen through.
             Err(Stage::Blocked(reason, message)) if !creation::unsettled(&planning.input, entry) => {
@@ -84,8 +88,13 @@ fn stages<'a>(
     if view.vended != Stage::Done {
         return Stage::Unknown;
     }
+    view.assigned = revision::settle(planning, desired, entry, account, view);
+    if view.assigned != Stage::Done {
+        return Stage::Unknown;
+    }
+    let unit = placement::unit(planning, desired);
     view.placed = match &unit {
-        Ok(unit) => placement::place(planning, desired, account, unit),
+        Ok(unit) => placement::place(planning, desired, entry, account, unit),
         Err(stage) => stage.clone(),
     };
     view.tagged = tags(planning, desired, entry, account);
@@ -185,12 +194,14 @@ fn tags(
         .filter(|(key, value)| carried.get(key) != Some(*value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let mut wanted = ascending(desired.tags.iter());
+    let differs = with_revision(differs, entry, account);
+    let stored = entry.assigned.iter().flat_map(|assigned| &assigned.tag_keys);
     let surplus: BTreeSet<_> = entry
         .managed_tags
         .iter()
+        .chain(stored)
         .filter(|key| {
-            wanted.get(key).is_none()
+            !desired.tags.contains_key(*key)
                 && current.contains_key(*key)
                 && !key.as_str().starts_with(tag_keys::PREFIX)
         })
@@ -205,12 +216,7 @@ fn tags(
         return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
     }
     // A value that somebody else wrote under a key that has not been ours is not overwritten; the other keys are written.
-    let foreign = |key: &TagKey| {
-        current.contains_key(key)
-            && !key.as_str().starts_with(tag_keys::PREFIX)
-            && !entry.managed_tags.is_empty()
-            && !entry.managed_tags.contains(key)
-    };
+    let foreign = |key: &TagKey| revision::is_foreign(entry, account, key);
     let (conflicts, differs): (Tags, Tags) = differs.into_iter().partition(|(key, _)| foreign(key));
     let stage = write_tags(planning, desired, account, differs, surplus);
     match conflicts.keys().next() {
@@ -224,6 +230,20 @@ fn tags(
         }
         None => stage,
     }
+}
+
+/// The tag of the revision, where the account does not carry it, travels with the others.
+fn with_revision(mut differs: Tags, entry: &JournalEntry, account: &ObservedAccount) -> Tags {
+    if let Some(assigned) = &entry.assigned
+        && !revision::carries(account, assigned)
+        && let (Ok(key), Ok(value)) = (
+            TagKey::parse(tag_keys::REVISION),
+            TagValue::parse(&assigned.tag()),
+        )
+    {
+        differs.insert(key, value);
+    }
+    differs
 }
 
 /// Writes first, removes afterwards.
@@ -397,8 +417,15 @@ fn tell(
 }
 
 /// The first stage that is not done speaks; one that needs a person before one that takes its time.
-fn verdict(view: &AccountView, outputs: &Stage, desired: &DesiredAccount) -> Verdict {
-    let stages = [&view.vended, &view.placed, &view.tagged, &view.access, outputs];
+pub(crate) fn verdict(view: &AccountView, outputs: &Stage, desired: &DesiredAccount) -> Verdict {
+    let stages = [
+        &view.vended,
+        &view.assigned,
+        &view.placed,
+        &view.tagged,
+        &view.access,
+        outputs,
+    ];
     for stage in stages {
         if let Stage::Blocked(reason, message) = stage {
             return Verdict::Refused(*reason, message.clone());

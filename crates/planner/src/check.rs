@@ -1,9 +1,13 @@
 //! Rules that no plan may break, stated once and apart from the code that plans.
 
-use crate::Input;
+use crate::{
+    Input,
+    approval::{Ruling, StateRestore, ruling},
+    revision,
+};
 use model::{
-    AccountId, AccountKey, Action, Attempt, Claim, CreationState, Finding, JournalEntry, MarkVerdict, Mode,
-    Plan, Step, Token, tag_keys,
+    AccountId, AccountKey, Action, ApprovalAction, Assigned, Attempt, Budget, Change, Claim, CreationState,
+    Finding, JournalEntry, MarkVerdict, Mode, ParentId, Plan, Step, TagKey, TagValue, Tags, Token, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -45,6 +49,9 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
             format!("{creations} planned, {under_way} under way"),
         );
     }
+    if let Some(detail) = over_budget(&input, plan) {
+        find("no more is begun than the budgets leave", detail);
+    }
     for key in input
         .desired
         .accounts
@@ -56,6 +63,60 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
     findings
 }
 
+/// Something that a budget counts is not counted, or more is begun than is left.
+fn over_budget(input: &Input<'_>, plan: &Plan) -> Option<String> {
+    let brake = &input.limits.brake;
+    let uncounted = plan.steps.iter().find(|step| match &step.action {
+        Action::CreateAccount { .. } => {
+            brake.counts(&Change::Creation) && step.spends != Some(Change::Creation)
+        }
+        Action::MoveAccount { account, from, .. } => {
+            let counted = Change::Move(account.clone());
+            matches!(from, ParentId::Ou(_)) && brake.counts(&counted) && step.spends != Some(counted)
+        }
+        _ => false,
+    });
+    if let Some(step) = uncounted {
+        return Some(format!("{} is not counted", step.id));
+    }
+    let spends: Vec<&Change> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.spends.as_ref())
+        .filter(|change| brake.counts(change))
+        .collect();
+    if spends.is_empty() {
+        return None;
+    }
+    let Some(spending) = input.spending else {
+        return Some("what is spent is not known".to_owned());
+    };
+    let creations = spends
+        .iter()
+        .filter(|change| ***change == Change::Creation)
+        .count();
+    let moved = brake.moved(spending, input.spending_now);
+    let moves: BTreeSet<&AccountId> = spends
+        .iter()
+        .filter_map(|change| match change {
+            Change::Move(account) => Some(account).filter(|account| !moved.contains(account)),
+            Change::Creation | Change::Policies(_) => None,
+        })
+        .collect();
+    brake
+        .rooms(spending, input.spending_now)
+        .into_iter()
+        .find_map(|room| {
+            let wanted = match room.budget {
+                Budget::CreationsPerHour | Budget::CreationsPerDay => creations,
+                Budget::Moves => moves.len(),
+                Budget::Policies => 0,
+            };
+            (u32::try_from(wanted).unwrap_or(u32::MAX) > room.left)
+                .then(|| format!("{wanted} planned of {}, {} left", room.budget.as_str(), room.left))
+        })
+}
+
 /// The rules one step breaks by itself.
 fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
     let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
@@ -63,7 +124,11 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
     let mut rules = Vec::new();
     let mut must = |holds: bool, rule: &'static str| rules.extend((!holds).then_some(rule));
     match &step.action {
-        Action::Intend(_) => {
+        Action::Intend(_, assigned) => {
+            must(
+                known(entry) <= assigned.sequence && assigned.sequence >= 1,
+                "the sequence never goes back",
+            );
             must(
                 entry.is_some_and(|entry| entry.held),
                 "the finalizer comes before each intent",
@@ -116,6 +181,15 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
                 tags.keys().any(|key| key.as_str() == tag_keys::CLAIM),
                 "no account without a claim tag",
             );
+            must(
+                tags.get(tag_keys::REVISION)
+                    .is_some_and(|tag| stored_revision(entry, tag)),
+                "status knows the revision before the account carries it",
+            );
+            must(
+                stored_keys(entry, tags),
+                "status knows a tag to be ours before it is written",
+            );
         }
         Action::MoveAccount { account, .. }
         | Action::TagAccount { account, .. }
@@ -124,9 +198,62 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
                 input.observed.management.as_ref() != Some(account),
                 "the management account is never touched",
             );
-            let bound = entry.and_then(|entry| entry.account_id.as_ref()) == Some(account);
-            let ours = bound || made(input, entry, account) || wanted(input, step.key.as_ref(), account);
-            must(ours, "only accounts with this object's claim are changed");
+            must(
+                ours(input, step, account),
+                "only accounts with this object's claim are changed",
+            );
+            let observed = input.observed.accounts.get(account);
+            let behind = observed.is_none_or(|observed| {
+                !observed.tags_confirmed || revision::carried(observed).sequence > known(entry)
+            });
+            must(
+                !behind,
+                "an account whose sequence is ahead of status is not changed",
+            );
+            match &step.action {
+                Action::TagAccount { tags, .. } => {
+                    must(
+                        tags.get(tag_keys::REVISION)
+                            .is_none_or(|tag| stored_revision(entry, tag)),
+                        "status knows the revision before the account carries it",
+                    );
+                    must(
+                        stored_keys(entry, tags),
+                        "status knows a tag to be ours before it is written",
+                    );
+                }
+                Action::UntagAccount { keys, .. } => must(
+                    !keys.contains(tag_keys::REVISION),
+                    "an account keeps its revision",
+                ),
+                _ => {
+                    let assigned = entry.and_then(|entry| entry.assigned.as_ref());
+                    let carries = observed
+                        .zip(assigned)
+                        .is_some_and(|(o, a)| revision::carries(o, a));
+                    must(
+                        carries,
+                        "an account carries its revision before it is moved for it",
+                    );
+                }
+            }
+        }
+        Action::Assign { account, assigned } => {
+            let before = entry.and_then(|entry| entry.assigned.as_ref());
+            let same = before
+                .is_some_and(|before| before.tag() == assigned.tag() && before.tag_keys != assigned.tag_keys);
+            must(
+                assigned.sequence > known(entry) || same,
+                "the sequence never goes back",
+            );
+            must(
+                ours(input, step, account),
+                "only accounts with this object's claim get a revision",
+            );
+            must(
+                may_assign(input, step, account, assigned),
+                "only an Approval goes on from a sequence that status does not know",
+            );
         }
         Action::Withdraw { token } => {
             let unsent = matches!(input.attempts.get(token), Some(Attempt::Fresh { .. }));
@@ -134,12 +261,80 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
         }
         Action::RecordRequest { .. }
         | Action::Hold
+        | Action::Reread
         | Action::WriteMark { .. }
         | Action::CreateOrganizationalUnit { .. }
         | Action::VerifyAccess { .. }
         | Action::ApplyOutputs { .. } => {}
     }
     rules
+}
+
+/// The sequence that status knows.
+fn known(entry: Option<&JournalEntry>) -> i64 {
+    let assigned = entry.and_then(|entry| entry.assigned.as_ref());
+    assigned.map_or(0, |assigned| assigned.sequence)
+}
+
+/// The tag says what status says.
+fn stored_revision(entry: Option<&JournalEntry>, tag: &TagValue) -> bool {
+    let assigned = entry.and_then(|entry| entry.assigned.as_ref());
+    assigned.is_some_and(|assigned| assigned.tag() == tag.as_str())
+}
+
+/// Each key is ours by its prefix, or it is stored that it is.
+fn stored_keys(entry: Option<&JournalEntry>, tags: &Tags) -> bool {
+    let prefixed = |key: &TagKey| key.as_str().starts_with(tag_keys::PREFIX);
+    entry.is_some_and(|entry| {
+        tags.keys()
+            .all(|key| prefixed(key) || revision::is_recorded(entry, key))
+    })
+}
+
+/// What the account carries was read, and either status knows it, or status knows nothing at all (its cluster was lost),
+/// or somebody has approved to go on from it.
+fn may_assign(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &Assigned) -> bool {
+    let observed = input
+        .observed
+        .accounts
+        .get(account)
+        .filter(|account| account.tags_confirmed);
+    let (Some(observed), Some(key)) = (observed, &step.key) else {
+        return false;
+    };
+    let Some(entry) = input.journal.get(key) else {
+        return false;
+    };
+    let known = revision::known_of(input.mark, entry, observed);
+    let (carried, known) = (
+        revision::carried(observed).sequence,
+        known.map_or(0, |assigned| assigned.sequence),
+    );
+    if known == 0 || carried <= known {
+        return assigned.sequence >= carried;
+    }
+    let Some(desired) = input.desired.accounts.get(key) else {
+        return false;
+    };
+    let digest = StateRestore {
+        uid: &entry.uid,
+        claim: &desired.claim,
+        account,
+        known,
+        carried,
+        revision: &desired.revision,
+    }
+    .digest();
+    let approved = ruling(input, key, ApprovalAction::StateRestore, &digest) == Ruling::Approved;
+    approved && assigned.sequence > carried
+}
+
+/// The account is the one of the object the step is for.
+fn ours(input: &Input<'_>, step: &Step, account: &AccountId) -> bool {
+    let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
+    entry.and_then(|entry| entry.account_id.as_ref()) == Some(account)
+        || made(input, entry, account)
+        || wanted(input, step.key.as_ref(), account)
 }
 
 /// AWS is at the stored intent, as far as this process knows.

@@ -4,11 +4,15 @@
 //! began after the intent was stored, then one call, then AWS's answer is stored, then polling. Whatever is unknown leads
 //! back to the look; a token is used for one call only.
 
-use crate::{Input, failure, planning::Planning};
+use crate::{
+    Input, failure,
+    planning::{Planning, Proposal},
+    revision,
+};
 use jiff::Timestamp;
 use model::{
-    AccountId, AccountKey, Action, Attempt, CreateRequestId, Creation, CreationState, DesiredAccount,
-    JournalEntry, Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
+    AccountId, AccountKey, Action, Attempt, Change, CreateRequestId, Creation, CreationState, DesiredAccount,
+    JournalEntry, Limits, Mark, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
 };
 use sha2::{Digest, Sha256};
 
@@ -261,6 +265,9 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
     if desired.suspend {
         return pending(Reason::Suspended, "spec.suspend is true: no account is created");
     }
+    if let Err(stage) = planning.creations.take(&mut planning.plan) {
+        return stage;
+    }
     if planning.unsettled >= planning.input.limits.creation_window {
         return pending(
             Reason::CreationQueued,
@@ -296,7 +303,7 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
     planning.step(
         Some(key),
         id,
-        Action::Intend(creation),
+        Action::Intend(creation, revision::at_birth(desired, entry)),
         Reason::LookingFirst,
         message.into(),
     )
@@ -313,12 +320,27 @@ fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Opt
         now.as_nanosecond()
     );
     let digest = Sha256::digest(material.as_bytes());
-    // 12 of 32 bytes are unique enough and keep the tag short.
+    // 10 of 32 bytes are unique enough and keep the tag short.
     let number = digest
         .iter()
-        .take(12)
+        .take(10)
         .fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    Token::parse(&format!("{number:024x}")).ok()
+    Token::parse(&format!(
+        "{}{number:020x}",
+        cluster_of_tokens(planning.input.mark)
+    ))
+    .ok()
+}
+
+/// The beginning of this cluster's tokens. It tells an account that an earlier intent of this very cluster made, which an
+/// older etcd may have forgotten, from one that another cluster asked for.
+pub(crate) fn cluster_of_tokens(mark: &Mark) -> String {
+    let digest = Sha256::digest(mark.cluster().as_bytes());
+    let number = digest
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    format!("{number:08x}")
 }
 
 /// The intent is stored: look, then call once.
@@ -354,6 +376,9 @@ fn send(
         return repeat(planning, desired, entry);
     }
     planning.unsettled += 1;
+    if let Err(stage) = planning.creations.take(&mut planning.plan) {
+        return stage;
+    }
     if !looked {
         let seen = planning.input.observed.look.map_or(0, |(done, _)| done);
         if seen < look_after {
@@ -380,13 +405,26 @@ fn send(
             "waiting for other accounts: AWS creates five at a time",
         );
     }
+    let own = |key: &&TagKey| !key.as_str().starts_with(tag_keys::PREFIX);
+    let recorded = |key: &TagKey| revision::is_recorded(entry, key);
+    let Some(assigned) = entry
+        .assigned
+        .as_ref()
+        .filter(|_| desired.tags.keys().filter(own).all(recorded))
+    else {
+        // The intent is of a version that knew of no revisions, or another tag is wanted since: no key is written before
+        // it is stored that it is ours.
+        return repeat(planning, desired, entry);
+    };
     planning.sending += 1;
     let mut tags = desired.tags.clone();
-    if let (Ok(key), Ok(value)) = (
-        TagKey::parse(tag_keys::CREATION_TOKEN),
-        TagValue::parse(creation.token.as_str()),
-    ) {
-        tags.insert(key, value);
+    for (key, value) in [
+        (tag_keys::CREATION_TOKEN, creation.token.as_str()),
+        (tag_keys::REVISION, &assigned.tag()),
+    ] {
+        if let (Ok(key), Ok(value)) = (TagKey::parse(key), TagValue::parse(value)) {
+            tags.insert(key, value);
+        }
     }
     let Creation {
         token,
@@ -402,13 +440,15 @@ fn send(
         role_name,
         tags,
     };
-    planning.step(
-        Some(&desired.key),
-        id.0,
+    let spends = Some(Change::Creation).filter(|change| planning.input.limits.brake.counts(change));
+    let proposal = Proposal {
+        key: Some(&desired.key),
+        id,
         action,
-        Reason::CreationInProgress,
-        message,
-    )
+        spends,
+        reason: Reason::CreationInProgress,
+    };
+    planning.counted_step(proposal, message)
 }
 
 fn stray(creation: &Creation) -> Stage {

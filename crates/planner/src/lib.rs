@@ -5,7 +5,9 @@
 //! [`check`] states the rules that no plan may break, once, apart from the code that plans.
 
 mod account;
+mod approval;
 mod ascending;
+mod brake;
 mod check;
 mod creation;
 mod failure;
@@ -14,7 +16,9 @@ mod index;
 mod leaving;
 mod placement;
 mod planning;
+mod queue;
 mod refresh;
+mod revision;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +27,11 @@ pub use check::check;
 use ascending::ascending;
 use jiff::Timestamp;
 use model::{
-    Attempt, DesiredAccount, DesiredOrg, Hold, Journal, JournalEntry, Limits, Mark, ObservedOrg, Plan,
-    StepId, Token,
+    AccountKey, Approvals, Attempt, DesiredOrg, Hold, Journal, JournalEntry, Limits, Mark, ObservedOrg, Plan,
+    Spending, StepId, Token, Turns,
 };
 use planning::Planning;
+use queue::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan is made of.
@@ -48,6 +53,16 @@ pub struct Input<'a> {
     pub mark: &'a Mark,
     /// Limits to keep.
     pub limits: &'a Limits,
+    /// What is spent of the budgets; `None`: not known, so nothing is begun that a budget counts.
+    pub spending: Option<&'a Spending>,
+    /// Now, by the clock that the budgets are counted by.
+    pub spending_now: Timestamp,
+    /// Who had a turn when.
+    pub turns: &'a Turns,
+    /// What people have decided.
+    pub approvals: &'a Approvals,
+    /// Objects that this process has read from the API server itself in this term.
+    pub reread: &'a BTreeSet<AccountKey>,
     /// The leadership term the plan is made in.
     pub epoch: i64,
     /// A secret of this term: makes the tokens of its intents unlike anybody else's.
@@ -73,18 +88,27 @@ pub fn plan(input: Input<'_>) -> Plan {
     for key in input.desired.leaving.keys() {
         leaving::leave(&mut planning, key);
     }
-    // The older object goes first: a queue for the few places AWS has for creations. Before all of them those that have
-    // a place already.
-    let mut accounts: Vec<(&DesiredAccount, &JournalEntry)> =
-        Vec::with_capacity(input.desired.accounts.len());
     let mut journal = ascending(input.journal.iter());
-    for (key, account) in &input.desired.accounts {
-        accounts.push((account, journal.get(key).unwrap_or(&nothing)));
-    }
-    accounts.sort_by_key(|(account, entry)| (entry.creation.is_none(), account.created, &account.key));
-    for (account, entry) in accounts {
+    let members = input.desired.accounts.iter().map(|(key, account)| {
+        let entry = journal.get(key).unwrap_or(&nothing);
+        (account, entry)
+    });
+    // Before the queue for the few places AWS has for creations those that have one already.
+    let (first, queue) = queue::sort(&input, members);
+    for (account, entry) in first {
         account::plan(&mut planning, account, entry);
     }
+    queue.each(|(account, entry)| {
+        let before = planning.unsettled;
+        account::plan(&mut planning, account, entry);
+        match planning.unsettled {
+            after if after > before => Turn::Placed,
+            after if after >= input.limits.creation_window && !planning.creations.any_left() => {
+                Turn::NoneLeft
+            }
+            _ => Turn::Passed,
+        }
+    });
     // A rejected object gets nothing, but what AWS has answered for it is kept.
     for (key, entry) in input.journal {
         if !input.desired.accounts.contains_key(key) && !input.desired.leaving.contains_key(key) {

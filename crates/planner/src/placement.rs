@@ -1,7 +1,13 @@
 //! Organizational units and moves.
 
-use crate::planning::Planning;
-use model::{Action, DesiredAccount, ObservedAccount, OuId, ParentId, Reason, Stage};
+use crate::{
+    brake::spent_by_move,
+    planning::{Planning, Proposal},
+    refresh, revision,
+};
+use model::{
+    Action, DesiredAccount, JournalEntry, ObservedAccount, OuId, ParentId, Read, Reason, Stage, StepId,
+};
 
 /// The unit an account belongs in: bound by id once, else found by its path, made where it is missing.
 pub(crate) fn unit<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount) -> Result<&'a OuId, Stage> {
@@ -9,6 +15,12 @@ pub(crate) fn unit<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount)
     if let Some(id) = &desired.bound_unit {
         if planning.input.observed.units.contains_key(id) {
             return Ok(id);
+        }
+        if !planning.input.observed.has_shown_all_units() {
+            refresh::full_again(planning);
+            let message =
+                format!("waiting for AWS to show the organizational unit {id} that {path} is bound to");
+            return Err(Stage::Pending(Reason::OrganizationalUnitPending, message));
         }
         let message = format!("the organizational unit {id} that {path} is bound to no longer exists");
         return Err(Stage::Blocked(Reason::OrganizationalUnitMissing, message));
@@ -57,6 +69,7 @@ pub(crate) fn unit<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount)
 pub(crate) fn place(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
+    entry: &JournalEntry,
     account: &ObservedAccount,
     to: &OuId,
 ) -> Stage {
@@ -69,6 +82,19 @@ pub(crate) fn place(
             "spec.suspend is true: the account is not moved".into(),
         );
     }
+    if !account.tags_confirmed {
+        planning.read(Read::Account(account.id.clone()));
+        return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
+    }
+    // The account carries its revision first: a cluster that is restored to an older state sees that it does not know it.
+    if !entry
+        .assigned
+        .as_ref()
+        .is_some_and(|assigned| revision::carries(account, assigned))
+    {
+        let message = "the account is moved when it carries its revision";
+        return Stage::Pending(Reason::Tagging, message.into());
+    }
     let message = format!("moving the account to {}", desired.organizational_unit);
     let id = format!("move/{}/{}/{to}", desired.key, account.id);
     let action = Action::MoveAccount {
@@ -76,5 +102,13 @@ pub(crate) fn place(
         from: account.parent.clone(),
         to: ParentId::Ou(to.clone()),
     };
-    planning.step(Some(&desired.key), id, action, Reason::Moving, message)
+    let spends = spent_by_move(&planning.input, entry, &account.id, &account.parent);
+    let proposal = Proposal {
+        key: Some(&desired.key),
+        id: StepId(id),
+        action,
+        spends,
+        reason: Reason::Moving,
+    };
+    planning.counted_step(proposal, message)
 }

@@ -1,9 +1,15 @@
 //! A plan in the making: what may be done at all, and the one way to propose a step.
 
-use crate::{Input, index::Index};
+use crate::{
+    Input,
+    brake::{self, Allowance},
+    index::Index,
+    queue,
+};
+use jiff::Timestamp;
 use model::{
-    AccountKey, Action, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step, StepId,
-    Verdict,
+    AccountKey, Action, Change, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step,
+    StepId, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,19 +29,22 @@ pub(crate) struct Planning<'a> {
     pub(crate) unsettled: usize,
     /// Creations that AWS is at or will be by this plan.
     pub(crate) sending: usize,
+    /// Creations that the budgets leave room for.
+    pub(crate) creations: Allowance,
+    /// When the object that is being planned was made.
+    pub(crate) age: Timestamp,
+    /// The same for each step.
+    ages: Vec<Timestamp>,
 }
 
-/// How urgent a step is: repairs before moves, moves before creations (design 4.3).
-const fn urgency(action: &Action) -> u8 {
-    match action {
-        Action::WriteMark { .. } => 0,
-        Action::RecordRequest { .. } | Action::Withdraw { .. } => 1,
-        Action::Hold | Action::Release | Action::Intend(_) | Action::ApplyOutputs { .. } => 2,
-        Action::TagAccount { .. } | Action::UntagAccount { .. } => 3,
-        Action::CreateOrganizationalUnit { .. } | Action::MoveAccount { .. } => 4,
-        Action::VerifyAccess { .. } => 5,
-        Action::CreateAccount { .. } => 6,
-    }
+/// A step to be proposed.
+pub(crate) struct Proposal<'k> {
+    pub(crate) key: Option<&'k AccountKey>,
+    pub(crate) id: StepId,
+    pub(crate) action: Action,
+    /// What a budget counts.
+    pub(crate) spends: Option<Change>,
+    pub(crate) reason: Reason,
 }
 
 impl<'a> Planning<'a> {
@@ -53,6 +62,9 @@ impl<'a> Planning<'a> {
             proposed: BTreeSet::new(),
             unsettled: 0,
             sending,
+            creations: Allowance::creations(&input),
+            age: Timestamp::MIN,
+            ages: Vec::new(),
         }
     }
 
@@ -70,7 +82,28 @@ impl<'a> Planning<'a> {
         reason: Reason,
         message: String,
     ) -> Stage {
-        let id = StepId(id);
+        let spends = None;
+        self.counted_step(
+            Proposal {
+                key,
+                id: StepId(id),
+                action,
+                spends,
+                reason,
+            },
+            message,
+        )
+    }
+
+    /// The same for a step that a budget may count.
+    pub(crate) fn counted_step(&mut self, proposal: Proposal<'_>, message: String) -> Stage {
+        let Proposal {
+            key,
+            id,
+            action,
+            spends,
+            reason,
+        } = proposal;
         let (stage, rests) = self.resting(&id, reason, message);
         if rests || self.input.in_flight.contains(&id) {
             return stage;
@@ -78,7 +111,11 @@ impl<'a> Planning<'a> {
         // What Kubernetes remembers is written only when AWS could be acted on: an intent or an answer to one.
         let prepares = matches!(
             action,
-            Action::Hold | Action::Intend(_) | Action::VerifyAccess { .. }
+            Action::Hold
+                | Action::Intend(..)
+                | Action::Assign { .. }
+                | Action::Reread
+                | Action::VerifyAccess { .. }
         );
         let is_mark = matches!(action, Action::WriteMark { .. });
         if (prepares || action.mutates_aws())
@@ -96,7 +133,9 @@ impl<'a> Planning<'a> {
                 key: key.cloned(),
                 action,
                 reason,
+                spends,
             });
+            self.ages.push(self.age);
         }
         stage
     }
@@ -121,7 +160,8 @@ impl<'a> Planning<'a> {
 
     pub(crate) fn finish(mut self) -> Plan {
         self.plan.overall = self.overall;
-        self.plan.steps.sort_by_key(|step| urgency(&step.action));
+        queue::order(&self.input, &mut self.plan.steps, &self.ages);
+        brake::hold_moves_back(&self.input, &mut self.plan);
         self.plan
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::planning::Planning;
 use jiff::{SignedDuration, Timestamp};
-use model::{Action, MarkVerdict, Mode, Read, Reason, StepId};
+use model::{Action, MarkVerdict, Mode, READ_LAG, Read, Reason, StepId};
 
 /// Name under which a failed read of the mark rests.
 pub(crate) const MARK: &str = "read/mark";
@@ -46,6 +46,13 @@ pub(crate) fn organization(planning: &mut Planning<'_>) {
     due(planning, FULL, full, Read::Full);
     if let (Some(_), Some((_, began))) = (observed.full, observed.look) {
         due(planning, LOOK, after(began, limits.refresh_accounts), Read::Look);
+    }
+}
+
+/// Reads everything again soon: something is missing that lists may show a little later.
+pub(crate) fn full_again(planning: &mut Planning<'_>) {
+    if let Some(began) = planning.input.observed.full {
+        due(planning, FULL, after(began, READ_LAG / 3), Read::Full);
     }
 }
 

@@ -13,9 +13,9 @@ use executor::{
 };
 use jiff::Timestamp;
 use model::{
-    AccountId, AccountKey, AccountState, Action, CreateRequestId, Creation, CreationRecord, CreationState,
-    Email, Observation, ObservedUnit, ParentId, Read, Reason, RoleName, RootId, Step, StepId, TagKey, Tags,
-    Token,
+    AccountId, AccountKey, AccountState, Action, Assigned, Change, Class, CreateRequestId, Creation,
+    CreationRecord, CreationState, Email, Observation, ObservedUnit, ParentId, Read, Reason, RoleName,
+    RootId, Step, StepId, TagKey, Tags, Token,
 };
 use std::{
     cell::RefCell,
@@ -38,6 +38,9 @@ impl Clock for Virtual {
 struct Script {
     calls: Vec<String>,
     refuse_intent: bool,
+    refuse_spending: bool,
+    /// What CreateAccount answers, if not success.
+    refusal: Option<ErrorClass>,
     answer_after: Duration,
     throttled: u32,
 }
@@ -153,6 +156,13 @@ impl Organizations for World {
         self.call(format!("CreateAccount {}", request.email));
         let wait = self.0.borrow().answer_after;
         tokio::time::sleep(wait).await;
+        if !Fence::of_this_call().is_some_and(|fence| fence.permits()) {
+            return Err(failed(ErrorClass::TermOver));
+        }
+        self.call("sent");
+        if let Some(class) = self.0.borrow().refusal.clone() {
+            return Err(failed(class));
+        }
         let id = CreateRequestId::parse("car-12345678").unwrap();
         Ok(CreationRecord {
             id,
@@ -192,7 +202,16 @@ impl Journal for World {
     async fn release(&self, _: &AccountKey) -> Result<(), JournalError> {
         Ok(())
     }
-    async fn intend(&self, _: &AccountKey, _: &Creation) -> Result<(), JournalError> {
+    async fn intend(&self, _: &AccountKey, _: &Creation, assigned: &Assigned) -> Result<(), JournalError> {
+        self.call(format!("intend {}", assigned.tag()));
+        Ok(())
+    }
+    async fn assign(&self, _: &AccountKey, assigned: &Assigned) -> Result<(), JournalError> {
+        self.call(format!("assign {}", assigned.tag()));
+        Ok(())
+    }
+    async fn reread(&self, _: &AccountKey) -> Result<(), JournalError> {
+        self.call("reread");
         Ok(())
     }
     async fn record_request(
@@ -209,6 +228,14 @@ impl Journal for World {
     async fn confirm(&self, _: &AccountKey, _: &Token) -> Result<(), JournalError> {
         self.call("confirm");
         if self.0.borrow().refuse_intent {
+            Err(JournalError::Conflict)
+        } else {
+            Ok(())
+        }
+    }
+    async fn spend(&self, change: &Change) -> Result<(), JournalError> {
+        self.call(format!("spend {change:?}"));
+        if self.0.borrow().refuse_spending {
             Err(JournalError::Conflict)
         } else {
             Ok(())
@@ -258,6 +285,7 @@ fn create() -> Step {
         key,
         action,
         reason: Reason::CreationInProgress,
+        spends: Some(Change::Creation),
     }
 }
 
@@ -266,7 +294,15 @@ async fn a_creation_is_confirmed_then_sent_once() {
     let world = World::default();
     let outcome = execute(context(&world, Duration::from_secs(10)), create(), Some(root())).await;
     assert!(outcome.result.is_ok());
-    assert_eq!(world.calls(), ["confirm", "CreateAccount egret@example.com"]);
+    assert_eq!(
+        world.calls(),
+        [
+            "confirm",
+            "spend Creation",
+            "CreateAccount egret@example.com",
+            "sent"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,12 +319,70 @@ async fn nothing_is_sent_outside_of_a_term_or_near_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_is_built_in_the_term_and_would_be_sent_after_it_is_not() {
+    let world = World::default();
+    world.0.borrow_mut().answer_after = Duration::from_secs(2);
+    let context = context(&world, Duration::from_secs(5));
+    let outcome = execute(context.clone(), create(), Some(root())).await;
+    assert_eq!(outcome.result, Err(StepFailure::Fenced));
+    assert_eq!(
+        world.calls(),
+        ["confirm", "spend Creation", "CreateAccount egret@example.com"]
+    );
+    assert!(Fence::of_this_call().is_none(), "only around its own call");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_for_an_intent_that_no_longer_stands() {
     let world = World::default();
     world.0.borrow_mut().refuse_intent = true;
     let outcome = execute(context(&world, Duration::from_secs(10)), create(), Some(root())).await;
     assert_eq!(outcome.result, Err(StepFailure::Journal(JournalError::Conflict)));
     assert_eq!(world.calls(), ["confirm"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_that_could_not_be_counted() {
+    let world = World::default();
+    world.0.borrow_mut().refuse_spending = true;
+    let outcome = execute(context(&world, Duration::from_secs(10)), create(), Some(root())).await;
+    assert_eq!(outcome.result, Err(StepFailure::Journal(JournalError::Conflict)));
+    assert_eq!(world.calls(), ["confirm", "spend Creation"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_budget_counts_is_sent_uncounted() {
+    let world = World::default();
+    let step = Step {
+        spends: None,
+        ..create()
+    };
+    execute(context(&world, Duration::from_secs(10)), step, Some(root())).await;
+    assert_eq!(
+        world.calls(),
+        ["confirm", "CreateAccount egret@example.com", "sent"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_organizations_limit_of_creations_rests_all_of_them() {
+    let world = World::default();
+    let limit = ErrorClass::ConstraintViolation("ACCOUNT_CREATION_RATE_LIMIT_EXCEEDED".into());
+    world.0.borrow_mut().refusal = Some(limit);
+    let context = context(&world, Duration::from_mins(5));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(context.admit(&create().action).is_ok());
+    execute(context.clone(), create(), Some(root())).await;
+    let rest = context.clock.now() + Duration::from_secs(30);
+    assert_eq!(
+        context.admit(&create().action),
+        Err(rest),
+        "there are tokens, and none is given"
+    );
+    let tags = executor::Family::TagResource;
+    assert!(context.pacer.ready(tags, Class::Tags, context.clock.now()));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(context.ready(&create().action) && context.admit(&create().action).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,7 +396,7 @@ async fn a_call_without_an_answer_ends_in_time_with_an_unknown_effect_and_is_not
         panic!("{outcome:?}")
     };
     assert!(error.class.effect_unknown());
-    assert_eq!(world.calls().len(), 2);
+    assert_eq!(world.calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ fn rules(world: &World, actions: Vec<(&str, Action)>) -> Vec<&'static str> {
             key: Some(key(name)),
             action,
             reason: Reason::Pending,
+            spends: None,
         })
         .collect();
     check(world.input(), &plan)
@@ -47,9 +48,10 @@ fn call(name: &str, token: &str) -> Action {
         email,
         account_name,
         role_name,
-        tags,
+        mut tags,
         ..
     } = desired(name);
+    tags.extend(super::tags(&[(tag_keys::REVISION, &assigned('1', 1).tag())]));
     Action::CreateAccount {
         token: Token::parse(token).unwrap(),
         email,
@@ -140,7 +142,7 @@ fn a_call_without_its_intent() {
 fn a_call_without_the_claim() {
     let (name, mut action) = good_call();
     if let Action::CreateAccount { tags, .. } = &mut action {
-        tags.clear();
+        tags.retain(|key, _| key.as_str() != tag_keys::CLAIM);
     }
     assert_eq!(
         rules(&world(), vec![(name, action)]),
@@ -180,7 +182,7 @@ fn more_calls_than_aws_allows() {
 fn an_intent_without_the_finalizer() {
     let mut world = world();
     world.entry("gull-prod").held = false;
-    let intend = Action::Intend(intent("gull-prod", "token0gull0number1", 0));
+    let intend = Action::Intend(intent("gull-prod", "token0gull0number1", 0), assigned('1', 1));
     assert_eq!(
         rules(&world, vec![("gull-prod", intend)]),
         ["the finalizer comes before each intent"]
@@ -194,7 +196,7 @@ fn an_intent_over_one_under_way() {
         world
             .attempts
             .insert(Token::parse("token0gull0number0").unwrap(), attempt);
-        let intend = Action::Intend(intent("gull-prod", "token0gull0number1", 0));
+        let intend = Action::Intend(intent("gull-prod", "token0gull0number1", 0), assigned('1', 1));
         assert_eq!(
             rules(&world, vec![("gull-prod", intend)]),
             ["an intent under way is not replaced"]

@@ -18,7 +18,7 @@ pub(super) fn accepted(id: &str) -> Attempt {
 
 pub(super) fn intended(plan: &Plan) -> &Creation {
     match &only(plan).action {
-        Action::Intend(creation) => creation,
+        Action::Intend(creation, _) => creation,
         other => panic!("no intent: {other:?}"),
     }
 }
@@ -102,6 +102,7 @@ fn the_call_carries_the_stored_values_the_claim_and_the_token() {
         (tag_keys::ENVIRONMENT, "prod"),
         ("team", "aviary"),
         (tag_keys::CREATION_TOKEN, TOKEN),
+        (tag_keys::REVISION, "standard-1111111111/1"),
     ]);
     assert_eq!(*tags, expected);
 }
@@ -247,7 +248,11 @@ fn a_created_account_is_ours_before_its_tags_can_be_read() {
     });
     let plan = world.plan();
     assert_eq!(plan.accounts[&key("heron-prod")].vended, Stage::Done);
-    assert_eq!(kinds(&plan), ["TagAccount", "MoveAccount"]);
+    assert_eq!(
+        kinds(&plan),
+        ["TagAccount"],
+        "it is moved when it carries its revision"
+    );
 }
 
 #[test]
@@ -273,6 +278,7 @@ fn an_unknown_outcome_is_asked_for_again_with_what_was_sent() {
 fn no_account_is_asked_for_that_would_have_nowhere_to_go() {
     let mut world = heron(Some(Attempt::Fresh { look: 1 }));
     world.want("heron-prod").bound_unit = Some(OuId::parse("ou-f00d-gonegone1").unwrap());
+    world.all_units_shown();
     assert_eq!(
         (kinds(&world.plan()), refused(&world.plan(), "heron-prod").0),
         (vec![], Reason::OrganizationalUnitMissing)
@@ -538,4 +544,17 @@ fn suspended_objects_take_no_place() {
         (kinds(&plan), reason(&plan, "gull-3")),
         (vec!["Hold"], Reason::Suspended)
     );
+}
+
+#[test]
+fn a_tag_that_is_wanted_since_the_intent_is_stored_before_it_is_asked_for() {
+    let mut world = heron(Some(Attempt::Fresh { look: 1 }));
+    assert_eq!(kinds(&world.plan()), ["CreateAccount"]);
+    world.want("heron-prod").tags.extend(tags(&[("pager", "none")]));
+    let plan = world.plan();
+    let Action::Intend(creation, assigned) = &only(&plan).action else {
+        panic!("{:?}", plan.steps);
+    };
+    assert_ne!(creation.token.as_str(), TOKEN);
+    assert!(assigned.tag_keys.contains("pager"), "{assigned:?}");
 }

@@ -176,6 +176,7 @@ fn a_removed_claim_tag_of_a_bound_account_is_repaired() {
         (tag_keys::WORKLOAD, "birds"),
         (tag_keys::ENVIRONMENT, "prod"),
         ("team", "aviary"),
+        (tag_keys::REVISION, "standard-1111111111/1"),
     ]));
     world.has(account);
     let plan = world.plan();

@@ -5,7 +5,7 @@ use super::{
     toy::{Failure, Toy},
     *,
 };
-use model::Outputs;
+use model::{MassChange, Outputs};
 use proptest::prelude::*;
 use std::fmt::Write;
 
@@ -49,6 +49,9 @@ struct Loop {
     planned: Plan,
     /// When a read that rests after a failure may be tried again.
     resting_read: Option<Timestamp>,
+    /// What is spent of the budgets, as Kubernetes holds it, and when creations were sent.
+    spending: Spending,
+    sent: Vec<Timestamp>,
     transcript: String,
 }
 
@@ -85,6 +88,8 @@ impl Loop {
             count: 0,
             planned: Plan::default(),
             resting_read: None,
+            spending: Spending::default(),
+            sent: Vec::new(),
             transcript: String::new(),
         };
         for _ in 0..this.toy.dice.below(6) {
@@ -280,7 +285,7 @@ impl Loop {
             self.note(&format!("step {}", step.id));
             self.process.in_flight.insert(step.id.clone());
             match &step.action {
-                Action::Intend(creation) => drop(self.written.insert(creation.token.clone())),
+                Action::Intend(creation, _) => drop(self.written.insert(creation.token.clone())),
                 Action::CreateAccount { token, .. } => {
                     self.process.attempts.insert(token.clone(), Attempt::Sending);
                 }
@@ -392,7 +397,41 @@ impl Loop {
         }
     }
 
+    /// A change is counted, right before it is sent.
+    fn spend(&mut self, step: &Step) {
+        let Some(change) = &step.spends else { return };
+        let (brake, now) = (self.process.limits.brake, self.toy.now);
+        if !brake.admits(&self.spending, change, now) {
+            self.toy
+                .violations
+                .push(format!("{} is beyond the budget", step.id));
+        }
+        self.spending = brake.spend(&self.spending, change, now);
+        self.process.spending = Some(self.spending.clone());
+    }
+
+    /// No hour holds more creations than the budget, whichever process sent them.
+    fn count(&mut self, step: &Step) {
+        let (Action::CreateAccount { .. }, Some(limit)) =
+            (&step.action, self.process.limits.brake.creations_per_hour)
+        else {
+            return;
+        };
+        self.sent.push(self.toy.now);
+        let within = self
+            .sent
+            .iter()
+            .filter(|at| self.toy.now.duration_since(**at) < secs(3600));
+        if within.count() > usize::try_from(limit).unwrap() {
+            self.toy
+                .violations
+                .push(format!("more than {limit} creations in an hour"));
+        }
+    }
+
     fn arrives(&mut self, step: &Step, version: u64) -> Result<Option<model::Effect>, Failure> {
+        self.spend(step);
+        self.count(step);
         let lost = self.toy.rough() && self.toy.dice.chance(12);
         let result = if step.action.mutates_aws() || matches!(step.action, Action::VerifyAccess { .. }) {
             self.toy.receives(step)
@@ -512,8 +551,11 @@ impl Loop {
         for ((time, number), event) in std::mem::take(&mut self.events) {
             match event {
                 Event::Arrives(step, version) => {
-                    if self.toy.dice.chance(50) {
-                        drop(self.arrives(&step, version));
+                    match self.toy.dice.below(4) {
+                        0 | 1 => drop(self.arrives(&step, version)),
+                        // The crash came after it was counted and before it was sent.
+                        2 => self.spend(&step),
+                        _ => {}
                     }
                 }
                 Event::Restart | Event::Drift | Event::Deletes(_) => {
@@ -526,12 +568,19 @@ impl Loop {
                 | Event::Watched(_) => {}
             }
         }
-        let World { desired, epoch, .. } = self.process.clone();
+        let World {
+            desired,
+            epoch,
+            limits,
+            ..
+        } = self.process.clone();
         let settled = self.process.mark.settled;
         self.process = World {
             desired,
             epoch: epoch + 1,
             now: self.toy.now,
+            limits,
+            spending: Some(self.spending.clone()),
             ..World::unread()
         };
         self.process.mark.settled = settled;
@@ -574,9 +623,11 @@ impl Loop {
     }
 }
 
-fn converges(seed: u64, count: usize) -> Result<(), TestCaseError> {
+fn converges(seed: u64, count: usize, brake: Brake) -> Result<(), TestCaseError> {
     let names: Vec<String> = (0..count).map(|number| format!("tern-{number}")).collect();
-    Loop::new(seed, &names).run().map_err(|(violation, transcript)| {
+    let mut this = Loop::new(seed, &names);
+    this.process.limits.brake = brake;
+    this.run().map_err(|(violation, transcript)| {
         TestCaseError::fail(format!("{transcript}\nseed {seed}, {count} objects: {violation}"))
     })
 }
@@ -586,6 +637,13 @@ proptest! {
 
     #[test]
     fn one_account_per_claim_whatever_fails(seed in any::<u64>(), count in 1_usize..9) {
-        converges(seed, count)?;
+        converges(seed, count, Brake::default())?;
+    }
+
+    /// The same with budgets that hold everything back: they are kept through every crash, and everything is done in the end.
+    #[test]
+    fn no_hour_holds_more_than_its_budget_whatever_fails(seed in any::<u64>(), count in 1_usize..9) {
+        let mass_change = Some(MassChange { window: secs(600), max_accounts: 1 });
+        converges(seed, count, Brake { creations_per_hour: Some(6), creations_per_day: Some(40), mass_change })?;
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the planner: decisions, one fact each; properties over random worlds; a closed loop over a toy world.
 
 mod access;
+mod brake;
 mod checks;
 mod creation;
 mod failure;
@@ -10,17 +11,21 @@ mod leaving;
 mod loops;
 mod placement;
 mod properties;
+mod queue;
+mod restore;
+mod revisions;
 mod tags;
 mod toy;
 
 use crate::{Input, check, plan};
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, AccountKey, AccountName, AccountState, Action, Attempt, Claim, CreateRequestId, Creation,
-    CreationRecord, CreationState, DesiredAccount, DesiredOrg, Email, Hold, HoldKind, Installation, Journal,
-    JournalEntry, Limits, Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit,
-    OrganizationId, OuId, OuPath, ParentId, Plan, Read, Reason, RoleName, RootId, Snapshot, Stage, Step,
-    StepId, TagKey, TagValue, Tags, Token, Verdict, tag_keys,
+    AccountId, AccountKey, AccountName, AccountState, Action, ApprovalAction, ApprovalPolicy, Approvals,
+    Assigned, AssignedBy, Attempt, Brake, Claim, CreateRequestId, Creation, CreationRecord, CreationState,
+    Decision, DesiredAccount, DesiredOrg, Email, Hold, HoldKind, Installation, Journal, JournalEntry, Limits,
+    Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId, OuId, OuPath,
+    ParentId, Plan, Read, Reason, Revision, RevisionHash, RoleName, RootId, Snapshot, Spending, Stage, Step,
+    StepId, TagKey, TagValue, Tags, Token, Turns, Verdict, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,6 +72,30 @@ fn limits() -> Limits {
         refresh_accounts: secs(120),
         refresh_full: secs(600),
         poll: secs(5),
+        brake: Brake::default(),
+    }
+}
+
+/// One of the contents of the Baseline, by a digit.
+fn revision(digit: char) -> Revision {
+    let hash = format!("sha256:{}", String::from(digit).repeat(64));
+    Revision::new("standard", RevisionHash::parse(&hash).unwrap()).unwrap()
+}
+fn assigned(digit: char, sequence: i64) -> Assigned {
+    Assigned {
+        revision: revision(digit),
+        sequence,
+        by: AssignedBy::Automatic,
+        tag_keys: keys(&["team"]),
+    }
+}
+
+/// What is remembered of an object whose account has its first revision, or is to be born with it.
+fn remembered() -> JournalEntry {
+    JournalEntry {
+        uid: "uid-of-the-object".into(),
+        assigned: Some(assigned('1', 1)),
+        ..JournalEntry::default()
     }
 }
 
@@ -79,6 +108,7 @@ fn desired(name: &str) -> DesiredAccount {
         created: at(-1000),
         workload: "birds".into(),
         environment: "prod".into(),
+        revision: revision('1'),
         email: Email::parse(&email_of(name)).unwrap(),
         account_name: AccountName::parse(name).unwrap(),
         role_name: RoleName::parse("BulkheadAccess").unwrap(),
@@ -99,6 +129,8 @@ fn desired(name: &str) -> DesiredAccount {
 
 /// The account that belongs to `desired(name)`, just as it is right after its creation: in the root.
 fn born(name: &str, id: &str) -> ObservedAccount {
+    let mut carried = desired(name).tags;
+    carried.extend(tags(&[(tag_keys::REVISION, &assigned('1', 1).tag())]));
     ObservedAccount {
         id: account_id(id),
         arn: format!("arn:aws:organizations::{MANAGEMENT}:account/o-aviaryaviary/{id}"),
@@ -106,7 +138,7 @@ fn born(name: &str, id: &str) -> ObservedAccount {
         name: name.into(),
         state: AccountState::Active,
         parent: ParentId::parse(ROOT).unwrap(),
-        tags: Some(desired(name).tags),
+        tags: Some(carried),
         tags_confirmed: true,
     }
 }
@@ -149,6 +181,10 @@ struct World {
     in_flight: BTreeSet<StepId>,
     mark: Mark,
     limits: Limits,
+    spending: Option<Spending>,
+    turns: Turns,
+    approvals: Approvals,
+    reread: BTreeSet<AccountKey>,
     epoch: i64,
     now: Timestamp,
     looks: u64,
@@ -178,6 +214,10 @@ impl World {
             in_flight: BTreeSet::new(),
             mark: Mark::new(OWN.into(), None, secs(30), true),
             limits: limits(),
+            spending: Some(Spending::default()),
+            turns: Turns::default(),
+            approvals: Approvals::default(),
+            reread: BTreeSet::new(),
             epoch: 7,
             now: at(0),
             looks: 0,
@@ -194,6 +234,11 @@ impl World {
             in_flight: &self.in_flight,
             mark: &self.mark,
             limits: &self.limits,
+            spending: self.spending.as_ref(),
+            spending_now: self.now,
+            turns: &self.turns,
+            approvals: &self.approvals,
+            reread: &self.reread,
             epoch: self.epoch,
             nonce: "secret of this term",
             now: self.now,
@@ -210,7 +255,7 @@ impl World {
 
     /// Adds an object and gives it for changes.
     fn want(&mut self, name: &str) -> &mut DesiredAccount {
-        self.journal.entry(key(name)).or_default();
+        self.journal.entry(key(name)).or_insert_with(remembered);
         self.desired
             .accounts
             .entry(key(name))
@@ -218,7 +263,7 @@ impl World {
     }
 
     fn entry(&mut self, name: &str) -> &mut JournalEntry {
-        self.journal.entry(key(name)).or_default()
+        self.journal.entry(key(name)).or_insert_with(remembered)
     }
 
     /// Stores an intent and what this process knows of it.
@@ -244,7 +289,7 @@ impl World {
             account_id: Some(account_id(id)),
             verified_role: Some(role.clone()),
             managed_tags: desired(name).tags.into_keys().collect(),
-            ..JournalEntry::default()
+            ..remembered()
         };
         self.observed.access.insert(account_id(id), (role, self.now));
     }
@@ -254,6 +299,15 @@ impl World {
         let mut all = vec![unit(WORKLOADS, ROOT, "Workloads"), unit(PROD, WORKLOADS, "Prod")];
         all.extend(units);
         self.full_of(all);
+    }
+
+    /// As many full reads as it takes to believe that a unit they do not show is gone.
+    fn all_units_shown(&mut self) {
+        while !self.observed.has_shown_all_units() {
+            self.pass(20);
+            let units = self.observed.units.values().cloned().collect();
+            self.full_of(units);
+        }
     }
 
     fn full_of(&mut self, units: Vec<ObservedUnit>) {

@@ -89,10 +89,32 @@ fn a_unit_is_bound_by_its_id_after_it_was_found_by_its_path() {
 }
 
 #[test]
+fn a_bound_unit_that_a_first_listing_misses_is_looked_for_again() {
+    let mut world = World::new();
+    world.settled("heron-prod", "100000000001");
+    world.want("heron-prod").bound_unit = Some(OuId::parse("ou-f00d-latelate1").unwrap());
+    // A process that has just started: AWS's lists may not show yet what its predecessor made.
+    assert_eq!(
+        reason(&world.plan(), "heron-prod"),
+        Reason::OrganizationalUnitPending
+    );
+    world.pass(19);
+    assert!(!world.plan().reads.contains(&Read::Full));
+    world.pass(1);
+    assert!(world.plan().reads.contains(&Read::Full));
+    world.full_of(vec![unit("ou-f00d-latelate1", ROOT, "Late")]);
+    assert_ne!(
+        reason(&world.plan(), "heron-prod"),
+        Reason::OrganizationalUnitPending
+    );
+}
+
+#[test]
 fn a_bound_unit_that_is_gone_is_a_matter_for_a_person() {
     let mut world = World::new();
     world.settled("heron-prod", "100000000001");
     world.want("heron-prod").bound_unit = Some(OuId::parse("ou-f00d-gonegone1").unwrap());
+    world.all_units_shown();
     let plan = world.plan();
     assert_eq!(
         (refused(&plan, "heron-prod").0, kinds(&plan)),

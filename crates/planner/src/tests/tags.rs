@@ -144,7 +144,44 @@ fn the_same_value_under_a_new_key_is_no_conflict() {
         .want("heron-prod")
         .tags
         .extend(tags(&[("data-class", "public")]));
+    store_keys(&mut world);
     assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Ready);
+}
+
+/// Carries out the step that stores which keys are ours.
+fn store_keys(world: &mut World) {
+    let plan = world.plan();
+    let Action::Assign { assigned, .. } = &only(&plan).action else {
+        panic!("{:?}", plan.steps);
+    };
+    world.entry("heron-prod").assigned = Some(assigned.clone());
+}
+
+#[test]
+fn a_key_is_stored_as_ours_before_it_is_written_and_removed_by_that_alone() {
+    let mut world = heron(&[]);
+    world.want("heron-prod").tags.extend(tags(&[("pager", "none")]));
+    let before = world.entry("heron-prod").assigned.clone().unwrap();
+    store_keys(&mut world);
+    let after = world.entry("heron-prod").assigned.clone().unwrap();
+    assert_eq!(after.tag(), before.tag(), "no other revision");
+    assert_eq!(after.tag_keys, keys(&["pager", "team"]));
+    assert_eq!(kinds(&world.plan()), ["TagAccount"]);
+    // Written, and not wanted any more before status could say that all tags are there.
+    let mut account = world.observed.accounts[&account_id(ID)].clone();
+    account
+        .tags
+        .get_or_insert_default()
+        .extend(tags(&[("pager", "none")]));
+    world.has(account);
+    world.want("heron-prod").tags.remove("pager");
+    assert_eq!(
+        only(&world.plan()).action,
+        Action::UntagAccount {
+            account: account_id(ID),
+            keys: keys(&["pager"])
+        }
+    );
 }
 
 #[test]

@@ -361,7 +361,12 @@ impl Toy {
             Action::Hold if entry.deleting => return Err(Failure::Conflict),
             Action::Hold => entry.held = true,
             Action::Release => entry.held = false,
-            Action::Intend(creation) => entry.creation = Some(creation.clone()),
+            Action::Intend(creation, assigned) => {
+                entry.creation = Some(creation.clone());
+                entry.assigned = Some(assigned.clone());
+            }
+            Action::Assign { assigned, .. } => entry.assigned = Some(assigned.clone()),
+            Action::Reread => return Ok(()),
             Action::RecordRequest { token, request_id } => {
                 let creation = entry
                     .creation

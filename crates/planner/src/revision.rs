@@ -1,0 +1,296 @@
+//! The sequence of an account's revisions: status knows it first, then the account carries it, then anything else is
+//! changed for it.
+
+use crate::{
+    approval::{Ruling, StateRestore, ruling},
+    creation::cluster_of_tokens,
+    planning::Planning,
+};
+use model::{
+    AccountView, Action, ApprovalAction, Assigned, AssignedBy, Awaiting, Carried, DesiredAccount,
+    JournalEntry, Mark, ObservedAccount, Read, Reason, Stage, TagKey, tag_keys,
+};
+use std::collections::BTreeSet;
+
+/// What the account carries, as far as it was read.
+pub(crate) fn carried(account: &ObservedAccount) -> Carried {
+    let tag = account
+        .tags
+        .as_ref()
+        .and_then(|tags| tags.get(tag_keys::REVISION));
+    tag.map(|value| Carried::parse(value.as_str()))
+        .unwrap_or_default()
+}
+
+/// Does the account carry what was assigned?
+pub(crate) fn carries(account: &ObservedAccount, assigned: &Assigned) -> bool {
+    let tag = account
+        .tags
+        .as_ref()
+        .and_then(|tags| tags.get(tag_keys::REVISION));
+    tag.is_some_and(|value| value.as_str() == assigned.tag())
+}
+
+/// What an account that does not exist yet is to be born with.
+pub(crate) fn at_birth(desired: &DesiredAccount, entry: &JournalEntry) -> Assigned {
+    let earlier = entry.assigned.as_ref();
+    let mut tag_keys: BTreeSet<TagKey> = own_keys(desired).cloned().collect();
+    // An earlier request may have its effect yet.
+    tag_keys.extend(
+        earlier
+            .iter()
+            .flat_map(|assigned| assigned.tag_keys.iter().cloned()),
+    );
+    match earlier {
+        Some(assigned) if assigned.revision == desired.revision => Assigned {
+            tag_keys,
+            ..assigned.clone()
+        },
+        earlier => next(desired, earlier.map_or(0, |assigned| assigned.sequence), tag_keys),
+    }
+}
+
+fn next(desired: &DesiredAccount, sequence: i64, tag_keys: BTreeSet<TagKey>) -> Assigned {
+    at(desired, sequence.saturating_add(1), tag_keys)
+}
+
+fn at(desired: &DesiredAccount, sequence: i64, tag_keys: BTreeSet<TagKey>) -> Assigned {
+    Assigned {
+        revision: desired.revision.clone(),
+        sequence,
+        by: AssignedBy::Automatic,
+        tag_keys,
+    }
+}
+
+/// Keys of tags that are wanted and not Bulkhead's own by their prefix.
+fn own_keys(desired: &DesiredAccount) -> impl Iterator<Item = &TagKey> {
+    desired
+        .tags
+        .keys()
+        .filter(|key| !key.as_str().starts_with(tag_keys::PREFIX))
+}
+
+/// Is it stored that this key is ours?
+pub(crate) fn is_recorded(entry: &JournalEntry, key: &TagKey) -> bool {
+    let assigned = entry.assigned.as_ref();
+    assigned.is_some_and(|assigned| assigned.tag_keys.contains(key)) || entry.managed_tags.contains(key)
+}
+
+/// Does the account carry a value that somebody else wrote, under a key that has not been ours?
+pub(crate) fn is_foreign(entry: &JournalEntry, account: &ObservedAccount, key: &TagKey) -> bool {
+    let carried = account.tags.as_ref().is_some_and(|tags| tags.contains_key(key));
+    carried
+        && !key.as_str().starts_with(tag_keys::PREFIX)
+        && !entry.managed_tags.is_empty()
+        && !is_recorded(entry, key)
+}
+
+/// A wanted key that has to be stored before it is written: not one under which somebody else wrote another value.
+fn to_record(
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+    key: &TagKey,
+) -> bool {
+    let same = || account.tags.as_ref().and_then(|tags| tags.get(key)) == desired.tags.get(key);
+    !is_recorded(entry, key) && (!is_foreign(entry, account, key) || same())
+}
+
+/// What status knows of this account's revisions. What was stored with the intent for an account yet to be born says nothing
+/// of an account that another cluster asked for and that has come further: a person has decided by now that this cluster
+/// governs. An account that this cluster asked for is another matter, whichever of its intents it was.
+pub(crate) fn known_of<'a>(
+    mark: &Mark,
+    entry: &'a JournalEntry,
+    account: &ObservedAccount,
+) -> Option<&'a Assigned> {
+    let bound = entry.account_id.as_ref() == Some(&account.id);
+    let token = account
+        .tags
+        .as_ref()
+        .and_then(|tags| tags.get(tag_keys::CREATION_TOKEN));
+    let made_here = token.is_some_and(|token| token.as_str().starts_with(&cluster_of_tokens(mark)));
+    let further = |assigned: &Assigned| carried(account).sequence > assigned.sequence;
+    entry
+        .assigned
+        .as_ref()
+        .filter(|assigned| bound || made_here || !further(assigned))
+}
+
+/// What is to be stored as ours: what is wanted, and what was ours and the account still carries.
+fn keys_to_store(
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+) -> BTreeSet<TagKey> {
+    let wanted =
+        own_keys(desired).filter(|key| is_recorded(entry, key) || to_record(desired, entry, account, key));
+    let carried = account.tags.iter().flat_map(|tags| tags.keys());
+    let earlier =
+        carried.filter(|key| !key.as_str().starts_with(tag_keys::PREFIX) && is_recorded(entry, key));
+    wanted.chain(earlier).cloned().collect()
+}
+
+/// Stores the revision the account is to have. Nothing else may be done for the account before this is done.
+pub(crate) fn settle(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+    view: &mut AccountView,
+) -> Stage {
+    let carried = carried(account);
+    let stored = known_of(planning.input.mark, entry, account);
+    let ahead = stored.filter(|assigned| carried.sequence > assigned.sequence);
+    if ahead.is_none()
+        && let Some(assigned) = stored
+        && assigned.revision == desired.revision
+        && !own_keys(desired).any(|key| to_record(desired, entry, account, key))
+    {
+        return Stage::Done;
+    }
+    if !account.tags_confirmed {
+        planning.read(Read::Account(account.id.clone()));
+        return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
+    }
+    let keys = keys_to_store(desired, entry, account);
+    match (stored, ahead) {
+        (Some(assigned), Some(_)) => behind(planning, desired, entry, account, assigned, &carried, view),
+        (Some(assigned), None) if assigned.revision == desired.revision => {
+            store_keys(planning, desired, account, at(desired, assigned.sequence, keys))
+        }
+        (Some(assigned), None) => assign(
+            planning,
+            desired,
+            account,
+            next(desired, assigned.sequence, keys),
+            false,
+        ),
+        // What the account carries survives its cluster: the sequence goes on from there.
+        (None, _) if carried.revision.as_ref() == Some(&desired.revision.name) => assign(
+            planning,
+            desired,
+            account,
+            at(desired, carried.sequence, keys),
+            true,
+        ),
+        (None, _) => assign(
+            planning,
+            desired,
+            account,
+            next(desired, carried.sequence, keys),
+            false,
+        ),
+    }
+}
+
+/// `same`: the account has this revision already, it is only written down.
+fn assign(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    account: &ObservedAccount,
+    assigned: Assigned,
+    same: bool,
+) -> Stage {
+    if desired.suspend && !same {
+        let message = "spec.suspend is true: the account keeps the revision it has";
+        return Stage::Pending(Reason::Suspended, message.into());
+    }
+    let id = format!("assign/{}/{}", desired.key, assigned.tag());
+    let message = format!("storing the account's revision {}", assigned.revision.name);
+    let action = Action::Assign {
+        account: account.id.clone(),
+        assigned,
+    };
+    planning.step(Some(&desired.key), id, action, Reason::AssigningRevision, message)
+}
+
+/// Which keys are ours is stored before any of them is written.
+fn store_keys(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    account: &ObservedAccount,
+    assigned: Assigned,
+) -> Stage {
+    let id = format!("keys/{}/{}", desired.key, assigned.tag_keys.len());
+    let message = "storing which tags are Bulkhead's".to_owned();
+    let action = Action::Assign {
+        account: account.id.clone(),
+        assigned,
+    };
+    planning.step(Some(&desired.key), id, action, Reason::Tagging, message)
+}
+
+/// The account was changed by a cluster that knew more than this one.
+fn behind(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+    assigned: &Assigned,
+    carried: &Carried,
+    view: &mut AccountView,
+) -> Stage {
+    let key = &desired.key;
+    if !planning.input.reread.contains(key) {
+        // The watch may be old, and an earlier leader may have stored what this one has not seen: the API server itself
+        // is asked. Whoever wrote the tag in an earlier term had stored the sequence before, so once in a term is enough.
+        let id = format!("reread/{key}/{}/{}", assigned.sequence, carried.sequence);
+        let message = "asking the API server for the object once more".into();
+        return planning.step(Some(key), id, Action::Reread, Reason::Reobserving, message);
+    }
+    let (known, found) = (assigned.sequence, carried.sequence);
+    let digest = StateRestore {
+        uid: &entry.uid,
+        claim: &desired.claim,
+        account: &account.id,
+        known,
+        carried: found,
+        revision: &desired.revision,
+    }
+    .digest();
+    let ruling = ruling(&planning.input, key, ApprovalAction::StateRestore, &digest);
+    if ruling == Ruling::Approved {
+        // The approval is to go on from what this cluster says: what the newer state wrote under wanted keys is not
+        // somebody else's.
+        let mut keys = keys_to_store(desired, entry, account);
+        keys.extend(own_keys(desired).cloned());
+        let stage = assign(planning, desired, account, next(desired, found, keys), true);
+        if !matches!(stage, Stage::Blocked(..)) {
+            return stage;
+        }
+    }
+    let carries = carried.revision.as_ref().map_or("", |revision| revision.as_str());
+    view.awaiting.push(Awaiting {
+        action: ApprovalAction::StateRestore,
+        digest,
+        summary: format!(
+            "account {} carries revision {carries} as number {found}, this cluster knows of number {known} only; go on \
+             from what this cluster says now, with revision {} as number {}",
+            account.id,
+            desired.revision.name,
+            found.saturating_add(1)
+        ),
+    });
+    let state = format!(
+        "account {} carries revision number {found}, this object's status knows of number {known} only: the cluster was \
+         restored to an older state, and nothing is changed for this account",
+        account.id
+    );
+    let ask = format!(
+        "compare the manifests with what the account should have, then run `bulkhead approve awsaccount {} -n {}`",
+        key.name, key.namespace
+    );
+    match ruling {
+        Ruling::Rejected(by) => Stage::Blocked(Reason::ApprovalRejected, format!("{state}; {by}")),
+        Ruling::PolicyMissing(why) => Stage::Blocked(
+            Reason::ApprovalPolicyMissing,
+            format!("{state}; an Approval does not count: {why}"),
+        ),
+        Ruling::Open(Some(note)) => Stage::Blocked(Reason::StateBehindAws, format!("{state}; {ask}; {note}")),
+        Ruling::Open(None) | Ruling::Approved => {
+            Stage::Blocked(Reason::StateBehindAws, format!("{state}; {ask}"))
+        }
+    }
+}
