@@ -75,10 +75,7 @@ impl Aws {
             }
         };
         let duration = began.elapsed();
-        let outcome = result
-            .as_ref()
-            .err()
-            .map_or("Ok", |failure| classify::label(&failure.class));
+        let outcome = result.as_ref().err().map_or("Ok", |failure| failure.class.kind());
         // Neither the message nor what was sent: they may hold emails and names.
         tracing::debug!(
             service,

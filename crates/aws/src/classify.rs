@@ -1,10 +1,10 @@
-//! Every failure of a call to one [`ErrorClass`]: the only place that knows AWS's error names.
+//! Every failure of a call to one [`ErrorClass`]; with `names`, the only place that knows what AWS calls them.
 //!
 //! What matters most is whether a call can have had its effect
 //! ([`effect_unknown`](ErrorClass::effect_unknown)). In doubt it can: a name that is not in the table is
 //! [`ErrorClass::Unclassified`], and a connection that failed in an unknown way is [`ErrorClass::AnswerLost`].
 
-use crate::call::Failure;
+use crate::{call::Failure, fence::TermOver, names::named};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_organizations::{
     Error as Exception, config::http::HttpResponse, error::SdkError, operation::RequestId,
@@ -66,11 +66,15 @@ where
     }
 }
 
-/// The typed `Reason` of an exception of AWS Organizations (API, ConstraintViolationException, InvalidInputException).
+/// The typed `Reason` of an exception of AWS Organizations (API, ConstraintViolationException, InvalidInputException,
+/// HandshakeConstraintViolationException).
 /// Never guessed from the message.
 pub(crate) fn organizations_reason(exception: impl Into<Exception>) -> Option<String> {
     match exception.into() {
         Exception::ConstraintViolationException(it) => it.reason().map(|reason| reason.as_str().to_owned()),
+        Exception::HandshakeConstraintViolationException(it) => {
+            it.reason().map(|reason| reason.as_str().to_owned())
+        }
         Exception::InvalidInputException(it) => it.reason().map(|reason| reason.as_str().to_owned()),
         _ => None,
     }
@@ -91,95 +95,15 @@ fn exception(code: Option<&str>, reason: Option<String>, status: u16) -> ErrorCl
     }
 }
 
-/// The names of exceptions. Sources: the error sections of each operation in the AWS Organizations, STS and Resource
-/// Groups Tagging API references, and the "Common errors" that all services share.
-fn named(code: &str, reason: Option<String>) -> Option<ErrorClass> {
-    Some(match code {
-        // Organizations (HTTP 400); tagging; STS and the gateways in front of every service.
-        "TooManyRequestsException"
-        | "ThrottledException"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "SlowDown" => ErrorClass::Throttled,
-
-        // Organizations; tagging; common errors.
-        "ServiceException"
-        | "InternalServiceException"
-        | "InternalFailure"
-        | "InternalError"
-        | "InternalServerError"
-        | "ServiceUnavailable"
-        | "ServiceUnavailableException" => ErrorClass::Service,
-
-        "ConcurrentModificationException" => ErrorClass::ConcurrentModification,
-        "FinalizingOrganizationException" => ErrorClass::FinalizingOrganization,
-
-        // Organizations; the call was refused before anything was done.
-        "AccessDeniedException"
-        | "AccessDeniedForDependencyException"
-        // STS and common errors: no permission, or credentials that are missing, wrong or expired.
-        | "AccessDenied"
-        | "NotAuthorized"
-        | "UnauthorizedOperation"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "InvalidClientTokenId"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "RequestExpired"
-        | "RequestExpiredException"
-        // An account that is not ready yet: seen for minutes after its creation, besides AccessDenied.
-        | "OptInRequired"
-        | "SubscriptionRequiredException"
-        // STS, AssumeRole: STS is switched off in this region for this account.
-        | "RegionDisabledException" => ErrorClass::AccessDenied,
-
-        "AWSOrganizationsNotInUseException" => ErrorClass::OrganizationsNotInUse,
-        "AccountNotFoundException" => ErrorClass::AccountNotFound,
-        "CreateAccountStatusNotFoundException" => ErrorClass::CreateAccountStatusNotFound,
-        "ParentNotFoundException"
-        | "DestinationParentNotFoundException"
-        | "ChildNotFoundException"
-        | "OrganizationalUnitNotFoundException"
-        | "RootNotFoundException"
-        | "TargetNotFoundException" => ErrorClass::TargetNotFound,
-        "SourceParentNotFoundException" => ErrorClass::SourceParentNotFound,
-        "DuplicateAccountException" => ErrorClass::DuplicateAccount,
-        "DuplicateOrganizationalUnitException" => ErrorClass::DuplicateOrganizationalUnit,
-
-        "ConstraintViolationException" => ErrorClass::ConstraintViolation(reason.unwrap_or_else(|| code.to_owned())),
-        "InvalidInputException" => ErrorClass::InvalidInput(reason.unwrap_or_else(|| code.to_owned())),
-        // Tagging; STS and common errors; Organizations in a partition that lacks the operation. None has a Reason.
-        "InvalidParameterException"
-        | "ValidationError"
-        | "ValidationException"
-        | "InvalidParameterValue"
-        | "InvalidParameterCombination"
-        | "InvalidQueryParameter"
-        | "MissingParameter"
-        | "MalformedQueryString"
-        | "PackedPolicyTooLarge"
-        | "MalformedPolicyDocument"
-        | "UnsupportedAPIEndpointException" => ErrorClass::InvalidInput(code.to_owned()),
-
-        _ => return None,
-    })
-}
-
 /// A call that got no answer at all.
 ///
 /// Did AWS see the request? The SDK does not tell: its io error is the same for a connection that was refused and for
 /// one that broke (the connector knows, but `ConnectorError` shows it in its Debug text only). So the chain of causes
 /// decides, and everything that does not prove that nothing was sent is an answer lost.
 fn connection(error: &ConnectorError) -> ErrorClass {
+    if causes(error).any(<dyn Error>::is::<TermOver>) {
+        return ErrorClass::TermOver;
+    }
     if let Some(class) = causes(error).find_map(|cause| cause.downcast_ref().map(credentials)) {
         return class;
     }
@@ -247,30 +171,6 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
-}
-
-/// The class's name, for metrics.
-pub(crate) const fn label(class: &ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::Throttled => "Throttled",
-        ErrorClass::Service => "Service",
-        ErrorClass::Timeout => "Timeout",
-        ErrorClass::Unreachable => "Unreachable",
-        ErrorClass::AnswerLost => "AnswerLost",
-        ErrorClass::ConcurrentModification => "ConcurrentModification",
-        ErrorClass::FinalizingOrganization => "FinalizingOrganization",
-        ErrorClass::AccessDenied => "AccessDenied",
-        ErrorClass::OrganizationsNotInUse => "OrganizationsNotInUse",
-        ErrorClass::AccountNotFound => "AccountNotFound",
-        ErrorClass::CreateAccountStatusNotFound => "CreateAccountStatusNotFound",
-        ErrorClass::TargetNotFound => "TargetNotFound",
-        ErrorClass::SourceParentNotFound => "SourceParentNotFound",
-        ErrorClass::DuplicateAccount => "DuplicateAccount",
-        ErrorClass::DuplicateOrganizationalUnit => "DuplicateOrganizationalUnit",
-        ErrorClass::ConstraintViolation(_) => "ConstraintViolation",
-        ErrorClass::InvalidInput(_) => "InvalidInput",
-        ErrorClass::Unclassified(_) => "Unclassified",
-    }
 }
 
 #[cfg(test)]

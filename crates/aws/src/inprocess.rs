@@ -7,17 +7,17 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-        SharedHttpConnector,
-    },
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use std::{fmt, future::Future, io, time::SystemTime};
+
+pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 /// The simulated network gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,12 +104,9 @@ where
             let request = request
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?;
-            // Every request of this crate is in memory; a streaming one would be a mistake in the SDK's use.
             let (head, body) = request.into_parts();
-            let body = body
-                .bytes()
-                .ok_or_else(|| ConnectorError::user("the request streams".into()))?;
-            let request = http::Request::from_parts(head, Bytes::copy_from_slice(body));
+            let body = body.collect().await.map_err(ConnectorError::user)?;
+            let request = http::Request::from_parts(head, body.to_bytes());
             let response = handle(request)
                 .await
                 .map_err(|lost| ConnectorError::io(io_error(lost).into()))?;

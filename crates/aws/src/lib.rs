@@ -8,7 +8,8 @@
 //! ```text
 //! organizations.rs, access.rs   the ports, one line of wire per method
 //! convert.rs                    answers to our own types; what does not parse is a MalformedAnswer
-//! classify.rs                   every failure to one ErrorClass; the only place that knows AWS's error names
+//! classify.rs, names.rs         every failure to one ErrorClass; the only place that knows AWS's error names
+//! fence.rs                      the leadership term at the moment of sending
 //! call.rs                       what happens around each call: duration, log line, observer
 //! inprocess.rs                  the SDK against a service in the same process, on a virtual clock
 //! ```
@@ -20,11 +21,14 @@ mod access;
 mod call;
 mod classify;
 mod convert;
+mod fence;
 pub mod inprocess;
+mod names;
 mod organizations;
 
 pub use call::{CallObserver, CallRecord};
 pub use inprocess::simulated;
+pub use names::{creation_failure_reasons, exceptions};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::invocation_id::{InvocationId, InvocationIdGenerator, SharedInvocationIdGenerator};

@@ -5,6 +5,7 @@ use crate::{
     call::{Operation, Unfit},
     classify,
     convert::{self, each, id, next, required},
+    fence::Fenced,
     timeout_config,
 };
 use aws_sdk_organizations::{
@@ -14,7 +15,7 @@ use aws_sdk_organizations::{
     types::{CreateAccountState, Tag},
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use executor::{AwsError, CreateAccountRequest, ListedAccount, Organization, Organizations, Page};
+use executor::{AwsError, CreateAccountRequest, Fence, ListedAccount, Organization, Organizations, Page};
 use model::{
     AccountId, CreateRequestId, CreationRecord, ObservedUnit, OrganizationId, ParentId, RootId, TagKey, Tags,
 };
@@ -52,8 +53,12 @@ impl Aws {
 
     /// What differs for a call that changes something.
     fn mutation(&self) -> Builder {
-        aws_sdk_organizations::Config::builder()
-            .timeout_config(timeout_config(self.timeouts, self.timeouts.mutation))
+        let mutation = aws_sdk_organizations::Config::builder()
+            .timeout_config(timeout_config(self.timeouts, self.timeouts.mutation));
+        match Fence::of_this_call() {
+            Some(fence) => mutation.interceptor(Fenced(fence)),
+            None => mutation,
+        }
     }
 }
 

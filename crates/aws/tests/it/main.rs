@@ -9,5 +9,6 @@
 
 mod canned;
 mod fake;
+mod fence;
 mod network;
 mod simulation;

@@ -1,13 +1,16 @@
 //! Every method against a simulated organization, with the clock paused.
 
-use aws::{Aws, inprocess};
+use aws::{
+    Aws,
+    inprocess::{self, LostAnswer},
+};
 use bytes::Bytes;
 use executor::{Access, AwsError, CreateAccountRequest, ErrorClass, Organizations, Page};
 use model::{
     AccountId, AccountName, AccountState, CreateRequestId, CreationRecord, CreationState, Email, OuId,
     ParentId, RoleName, TagKey, TagValue,
 };
-use orgsim::{Limits, Mutation, Orgsim, Settings, tokio_clock};
+use orgsim::{Limits, Lost, Mutation, Orgsim, Settings, tokio_clock};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
@@ -34,7 +37,12 @@ fn organization(settings: Settings) -> (Aws, Orgsim) {
     let service = sim.clone();
     let http = inprocess::http_client(move |request: http::Request<Bytes>| {
         let service = service.clone();
-        async move { Ok(service.handle(request).await) }
+        async move {
+            service.handle(request).await.map_err(|lost| match lost {
+                Lost::Refused => LostAnswer::Refused,
+                Lost::Broken => LostAnswer::Broken,
+            })
+        }
     });
     let now = tokio_clock(start);
     (aws::simulated(http, move || SystemTime::from(now())), sim)
@@ -109,8 +117,11 @@ async fn an_account_from_request_to_use() {
         .create_organizational_unit(&root(&sim), "Workloads", &unit_tags)
         .await
         .unwrap();
-    let units = all(async |token| aws.list_organizational_units_for_parent(&root(&sim), token).await).await;
-    assert_eq!(units, std::slice::from_ref(&unit));
+    let units =
+        async || all(async |token| aws.list_organizational_units_for_parent(&root(&sim), token).await).await;
+    assert!(units().await.is_empty(), "a listing shows a new unit later");
+    tokio::time::sleep(settings().listing_lag.1).await;
+    assert_eq!(units().await, std::slice::from_ref(&unit));
     let tags = all(async |token| aws.list_tags_for_resource(unit.id.as_str(), token).await).await;
     assert_eq!(tags, [("bulkhead.dev/managed".to_owned(), "acme".to_owned())]);
 
