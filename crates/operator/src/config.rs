@@ -3,7 +3,7 @@
 
 use executor::Rates;
 use jiff::SignedDuration;
-use model::{Installation, Limits, Mode};
+use model::{Brake, Installation, Limits, MassChange, Mode};
 use serde::{Deserialize, Serialize};
 
 /// A configuration that cannot be used.
@@ -55,6 +55,9 @@ pub struct Config {
     /// How accounts are created.
     #[serde(default)]
     pub creation: CreationConfig,
+    /// How many accounts may be changed at once; `null`: no limit.
+    #[serde(default = "mass_change")]
+    pub mass_change: Option<MassChangeConfig>,
     /// The mark that keeps two clusters apart.
     #[serde(default)]
     pub installation_mark: InstallationMarkConfig,
@@ -138,6 +141,10 @@ pub struct CreationConfig {
     pub grace: SignedDuration,
     /// How often creations in progress are polled.
     pub poll: SignedDuration,
+    /// CreateAccount requests in any hour (default 60); `null`: no limit, 0: no account is created.
+    pub per_hour: Option<u32>,
+    /// CreateAccount requests in any 24 hours (default 300); likewise.
+    pub per_day: Option<u32>,
 }
 
 impl Default for CreationConfig {
@@ -145,8 +152,35 @@ impl Default for CreationConfig {
         Self {
             grace: SignedDuration::from_mins(15),
             poll: SignedDuration::from_secs(5),
+            per_hour: Some(60),
+            per_day: Some(300),
         }
     }
+}
+
+/// How many accounts may be changed at once: a brake on mistakes, for a wrong Baseline is wrong for all of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MassChangeConfig {
+    /// The window (default 1h), 1m to 168h.
+    pub window: SignedDuration,
+    /// Distinct accounts that are moved to another organizational unit in any window (default 50), at most 1000: they
+    /// are remembered by their ids. 0: none. The first move of a new account does not count.
+    pub max_accounts: u32,
+}
+
+impl Default for MassChangeConfig {
+    fn default() -> Self {
+        Self {
+            window: SignedDuration::from_hours(1),
+            max_accounts: 50,
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the field's type")]
+fn mass_change() -> Option<MassChangeConfig> {
+    Some(MassChangeConfig::default())
 }
 
 /// The mark that keeps two clusters apart.
@@ -205,6 +239,7 @@ impl Config {
             aws: AwsConfig::default(),
             refresh: RefreshConfig::default(),
             creation: CreationConfig::default(),
+            mass_change: mass_change(),
             installation_mark: InstallationMarkConfig::default(),
             leader_election: LeaderElectionConfig::default(),
         }
@@ -256,6 +291,7 @@ impl Config {
                 return invalid(key, format!("{value:#}"), "must be at least 1s");
             }
         }
+        self.validate_mass_change()?;
         let lease = &self.leader_election;
         if lease.lease_duration - lease.renew_deadline < SignedDuration::from_secs(5) {
             let rule = "must be at least 5s less than leaderElection.leaseDuration";
@@ -276,6 +312,23 @@ impl Config {
         Ok(())
     }
 
+    fn validate_mass_change(&self) -> Result<(), ConfigError> {
+        let Some(mass) = &self.mass_change else {
+            return Ok(());
+        };
+        let window = SignedDuration::from_mins(1)..=SignedDuration::from_hours(168);
+        let invalid = |key, value, rule| Err(ConfigError::Invalid { key, value, rule });
+        if !window.contains(&mass.window) {
+            let value = format!("{:#}", mass.window);
+            return invalid("massChange.window", value, "must be 1m to 168h");
+        }
+        if mass.max_accounts > 1000 {
+            let rule = "must be at most 1000; `massChange: null` has no limit";
+            return invalid("massChange.maxAccounts", mass.max_accounts.to_string(), rule);
+        }
+        Ok(())
+    }
+
     /// The limits a plan keeps.
     pub fn limits(&self) -> Limits {
         Limits {
@@ -289,6 +342,14 @@ impl Config {
             refresh_accounts: self.refresh.accounts,
             refresh_full: self.refresh.full,
             poll: self.creation.poll,
+            brake: Brake {
+                creations_per_hour: self.creation.per_hour,
+                creations_per_day: self.creation.per_day,
+                mass_change: self.mass_change.as_ref().map(|mass| MassChange {
+                    window: mass.window,
+                    max_accounts: mass.max_accounts,
+                }),
+            },
         }
     }
 
@@ -327,6 +388,30 @@ mod tests {
     }
 
     #[test]
+    fn the_brake_is_on_unless_it_is_switched_off() {
+        let brake = |text: &str| Config::parse(text).unwrap().limits().brake;
+        let mass = |max_accounts| {
+            Some(MassChange {
+                window: SignedDuration::from_hours(1),
+                max_accounts,
+            })
+        };
+        let default = Brake {
+            creations_per_hour: Some(60),
+            creations_per_day: Some(300),
+            mass_change: mass(50),
+        };
+        assert_eq!(brake("installation: acme"), default);
+        let off = "installation: acme\ncreation: {perHour: null, perDay: null}\nmassChange: null";
+        assert_eq!(brake(off), Brake::default());
+        let some = brake("installation: acme\ncreation: {perHour: 0}\nmassChange: {maxAccounts: 7}");
+        assert_eq!(
+            (some.creations_per_hour, some.creations_per_day, some.mass_change),
+            (Some(0), Some(300), mass(7))
+        );
+    }
+
+    #[test]
     fn values_are_read() {
         let text = "installation: acme\naws: {rates: 50, awsShare: 1.0}\ninstallationMark: {reread: 2s}\ncreation: {grace: 20m}\nmode: Observe\n";
         let config = Config::parse(text).unwrap();
@@ -361,6 +446,15 @@ mod tests {
                 "leaderElection.renewDeadline is 18s",
             ),
             ("installation: acme\ncreation: {grace: soon}", "creation.grace"),
+            (
+                "installation: acme\nmassChange: {window: 30s}",
+                "massChange.window is 30s",
+            ),
+            (
+                "installation: acme\nmassChange: {maxAccounts: 1001}",
+                "massChange.maxAccounts is 1001",
+            ),
+            ("installation: acme\ncreation: {perHour: -1}", "creation.perHour"),
             ("mode: Enforce", "installation"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

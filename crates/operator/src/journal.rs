@@ -1,18 +1,19 @@
-//! The journal port on Kubernetes: finalizers, `status.creation`, outputs ConfigMaps.
+//! The journal port on Kubernetes: finalizers, `status.creation`, `status.baseline.assigned`, the Organization's `status.brake`, outputs ConfigMaps.
 
 use crate::{
+    brake::{self, Ledger},
     store::{Key, SharedStores},
     watch::OUTPUTS_LABEL,
 };
-use api::{AwsAccount, FIELD_MANAGER, FINALIZER, JOURNAL_MANAGER};
+use api::{AwsAccount, FIELD_MANAGER, FINALIZER, JOURNAL_MANAGER, Organization};
 use executor::{Journal, JournalError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use model::{AccountKey, CreateRequestId, Creation, Token};
-use serde_json::json;
+use model::{AccountKey, Assigned, Change, CreateRequestId, Creation, Spending, Token};
+use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long one Kubernetes write may take.
@@ -23,6 +24,9 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct KubeJournal {
     client: Client,
     stores: SharedStores,
+    /// Key of the Organization, which holds what is spent of the budgets.
+    organization: Key,
+    ledger: Ledger,
 }
 
 /// Sorts a failed Kubernetes call. A timeout leaves open whether the write was done: it is `Unavailable`, and the watch
@@ -59,8 +63,30 @@ fn store_key(key: &AccountKey) -> Key {
 }
 
 impl KubeJournal {
-    pub(crate) fn new(client: Client, stores: SharedStores) -> Self {
-        Self { client, stores }
+    pub(crate) fn new(client: Client, stores: SharedStores, installation: &str, ledger: Ledger) -> Self {
+        Self {
+            client,
+            stores,
+            organization: (String::new(), installation.to_owned()),
+            ledger,
+        }
+    }
+
+    /// Writes what is spent, for the object as it was read.
+    async fn apply_brake(
+        &self,
+        organization: &Organization,
+        spending: &Spending,
+    ) -> Result<Organization, JournalError> {
+        let name = &self.organization.1;
+        let patch = json!({
+            "apiVersion": Organization::api_version(&()), "kind": Organization::kind(&()),
+            "metadata": {"name": name, "resourceVersion": organization.resource_version()},
+            "status": {"brake": brake::status(spending)},
+        });
+        let params = PatchParams::apply(JOURNAL_MANAGER).force();
+        let api: Api<Organization> = Api::all(self.client.clone());
+        timed(api.patch_status(name, &params, &Patch::Apply(&patch))).await
     }
 
     fn api(&self, key: &AccountKey) -> Api<AwsAccount> {
@@ -113,16 +139,38 @@ impl KubeJournal {
         }
     }
 
-    async fn apply_creation(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError> {
-        let object = self.object(key)?;
+    /// Writes both fields of the journal, for the object as the plan saw it: an apply takes away what it leaves out. What
+    /// is `None` stays as it is stored, to the letter.
+    async fn apply(
+        &self,
+        key: &AccountKey,
+        object: &AwsAccount,
+        creation: Option<Value>,
+        assigned: Option<&Assigned>,
+    ) -> Result<(), JournalError> {
+        let status = object.status.as_ref();
+        let stored = status.and_then(|status| status.creation.as_ref());
+        let creation = creation.unwrap_or_else(|| json!(stored));
+        let stored = status.and_then(|status| status.baseline.as_ref()?.assigned.as_ref());
+        let assigned = assigned.map_or_else(
+            || json!(stored),
+            |assigned| {
+                json!({
+                    "revision": assigned.revision.name, "hash": assigned.revision.hash,
+                    "sequence": assigned.sequence, "by": assigned.by.as_str(),
+                    "tagKeys": assigned.tag_keys,
+                })
+            },
+        );
+        let baseline = if assigned.is_null() {
+            Value::Null
+        } else {
+            json!({"assigned": assigned})
+        };
         let patch = json!({
             "apiVersion": AwsAccount::api_version(&()), "kind": AwsAccount::kind(&()),
             "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": object.resource_version()},
-            "status": {"creation": {
-                "token": creation.token, "attempt": creation.attempt, "startedAt": creation.started_at,
-                "epoch": creation.epoch, "email": creation.email, "accountName": creation.account_name,
-                "roleName": creation.role_name, "requestId": creation.request_id,
-            }},
+            "status": {"creation": creation, "baseline": baseline},
         });
         let patch = without_nulls(patch);
         let params = PatchParams::apply(JOURNAL_MANAGER).force();
@@ -131,6 +179,14 @@ impl KubeJournal {
         self.keep(object);
         Ok(())
     }
+}
+
+fn intent(creation: &Creation) -> Value {
+    json!({
+        "token": creation.token, "attempt": creation.attempt, "startedAt": creation.started_at,
+        "epoch": creation.epoch, "email": creation.email, "accountName": creation.account_name,
+        "roleName": creation.role_name, "requestId": creation.request_id,
+    })
 }
 
 /// Nulls are values to server-side apply, and absence is what is meant.
@@ -161,8 +217,27 @@ impl Journal for KubeJournal {
             .await
     }
 
-    async fn intend(&self, key: &AccountKey, creation: &Creation) -> Result<(), JournalError> {
-        self.apply_creation(key, creation).await
+    async fn intend(
+        &self,
+        key: &AccountKey,
+        creation: &Creation,
+        assigned: &Assigned,
+    ) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        self.apply(key, &object, Some(intent(creation)), Some(assigned))
+            .await
+    }
+
+    async fn assign(&self, key: &AccountKey, assigned: &Assigned) -> Result<(), JournalError> {
+        let object = self.object(key)?;
+        self.apply(key, &object, None, Some(assigned)).await
+    }
+
+    async fn reread(&self, key: &AccountKey) -> Result<(), JournalError> {
+        let api = self.api(key);
+        let object = timed(api.get(&key.name)).await?;
+        self.keep(object);
+        Ok(())
     }
 
     async fn record_request(
@@ -176,14 +251,11 @@ impl Journal for KubeJournal {
         let Some(creation) = stored.filter(|creation| creation.token == *token) else {
             return Err(JournalError::Conflict);
         };
-        self.apply_creation(
-            key,
-            &Creation {
-                request_id: Some(request_id.clone()),
-                ..creation
-            },
-        )
-        .await
+        let answered = Creation {
+            request_id: Some(request_id.clone()),
+            ..creation
+        };
+        self.apply(key, &object, Some(intent(&answered)), None).await
     }
 
     async fn withdraw(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
@@ -193,16 +265,7 @@ impl Journal for KubeJournal {
             return Err(JournalError::Conflict);
         }
         // An apply without the field gives it up, and nobody else owns it.
-        let patch = json!({
-            "apiVersion": AwsAccount::api_version(&()), "kind": AwsAccount::kind(&()),
-            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": object.resource_version()},
-            "status": {},
-        });
-        let params = PatchParams::apply(JOURNAL_MANAGER).force();
-        let api = self.api(key);
-        let object = timed(api.patch_status(&key.name, &params, &Patch::Apply(&patch))).await?;
-        self.keep(object);
-        Ok(())
+        self.apply(key, &object, Some(Value::Null), None).await
     }
 
     async fn confirm(&self, key: &AccountKey, token: &Token) -> Result<(), JournalError> {
@@ -218,6 +281,39 @@ impl Journal for KubeJournal {
         } else {
             Err(JournalError::Conflict)
         }
+    }
+
+    async fn spend(&self, change: &Change) -> Result<(), JournalError> {
+        let organization = self
+            .stores
+            .read(|stores| stores.organizations.good(&self.organization))
+            .ok_or(JournalError::Gone)?;
+        let Some(before) = self.ledger.read(&organization) else {
+            let message = "status.brake of the Organization cannot be read".to_owned();
+            return Err(JournalError::Refused(message));
+        };
+        let after = self.ledger.spend(&before, change).ok_or(JournalError::Conflict)?;
+        let mut object = (*organization).clone();
+        for last_try in [false, true] {
+            match self.apply_brake(&object, &after).await {
+                Ok(object) => {
+                    self.stores.write(|stores| stores.organizations.overlay(object));
+                    return Ok(());
+                }
+                // Our own status writes change the object too. Only what is spent must not have changed.
+                Err(JournalError::Conflict) => {
+                    let api: Api<Organization> = Api::all(self.client.clone());
+                    object = timed(api.get(&self.organization.1)).await?;
+                    let fresh = object.clone();
+                    self.stores.write(|stores| stores.organizations.overlay(fresh));
+                    if last_try || self.ledger.read(&object).as_ref() != Some(&before) {
+                        return Err(JournalError::Conflict);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(JournalError::Conflict)
     }
 
     async fn apply_outputs(

@@ -4,6 +4,8 @@
 //! future ([`run`]): nothing is spawned, so that a simulation can replay it from a seed and dropping it is a crash.
 //! It is generic over the ports of `executor` and knows no AWS SDK.
 
+pub mod approval_policy;
+mod brake;
 mod config;
 mod events;
 mod health;
@@ -17,7 +19,9 @@ mod status;
 mod store;
 mod watch;
 
-pub use config::{AwsConfig, Config, ConfigError, CreationConfig, LeaderElectionConfig, ModeConfig};
+pub use config::{
+    AwsConfig, Config, ConfigError, CreationConfig, LeaderElectionConfig, MassChangeConfig, ModeConfig,
+};
 pub use health::Health;
 pub use metrics::Metrics;
 pub use run::{Error, Operator, run};

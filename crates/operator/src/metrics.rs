@@ -25,6 +25,11 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BudgetLabels {
+    budget: &'static str,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The operator's metrics, cheap to clone.
@@ -35,6 +40,7 @@ pub struct Metrics {
     call_seconds: Histogram,
     steps: Family<StepLabels, Counter>,
     accounts: Family<ReasonLabels, Gauge>,
+    budgets: Family<BudgetLabels, Gauge>,
     kubernetes_writes: Counter,
     plans: Counter,
     plan_seconds: Histogram,
@@ -53,6 +59,7 @@ impl Default for Metrics {
             call_seconds: Histogram::new(buckets),
             steps: Family::default(),
             accounts: Family::default(),
+            budgets: Family::default(),
             kubernetes_writes: Counter::default(),
             plans: Counter::default(),
             plan_seconds: Histogram::new(buckets),
@@ -75,6 +82,11 @@ impl Default for Metrics {
             "accounts",
             "AwsAccounts by the reason of their Ready condition",
             metrics.accounts.clone(),
+        );
+        registry.register(
+            "budget_remaining",
+            "Changes that a budget leaves room for now",
+            metrics.budgets.clone(),
         );
         registry.register(
             "kubernetes_writes",
@@ -124,6 +136,13 @@ impl Metrics {
         self.accounts.clear();
         for (reason, count) in counts {
             self.accounts.get_or_create(&ReasonLabels { reason }).set(*count);
+        }
+    }
+    pub(crate) fn budgets(&self, rooms: &[model::Room]) {
+        for room in rooms {
+            let budget = room.budget.as_str();
+            let gauge = self.budgets.get_or_create(&BudgetLabels { budget });
+            gauge.set(i64::from(room.left));
         }
     }
     pub(crate) fn kubernetes_write(&self) {

@@ -1,5 +1,6 @@
 //! What the operator may do in the cluster, each rule with its why. `cargo xtask generate` renders `deploy/` from it.
 
+use crate::approval_policy;
 use serde::Serialize;
 
 /// One rule of the operator's role.
@@ -9,6 +10,8 @@ pub struct Rule {
     pub group: &'static str,
     /// Resource, with its subresource.
     pub resource: &'static str,
+    /// Only objects of these names; empty for all.
+    pub names: &'static [&'static str],
     /// Verbs.
     pub verbs: &'static [&'static str],
     /// Why.
@@ -26,6 +29,7 @@ const fn cluster(
     Rule {
         group,
         resource,
+        names: &[],
         verbs,
         why,
         own_namespace: false,
@@ -77,6 +81,30 @@ pub const RULES: &[Rule] = &[
         "the mirror of the organization",
     ),
     cluster(
+        "bulkhead.dev",
+        "approvals",
+        &["list", "watch"],
+        "what people have decided",
+    ),
+    Rule {
+        names: &[approval_policy::NAME],
+        ..cluster(
+            "admissionregistration.k8s.io",
+            "validatingadmissionpolicies",
+            &["get"],
+            "an Approval is believed only while the policy on Approvals is in force",
+        )
+    },
+    Rule {
+        names: &[approval_policy::NAME],
+        ..cluster(
+            "admissionregistration.k8s.io",
+            "validatingadmissionpolicybindings",
+            &["get"],
+            "and only while it is bound so that it denies",
+        )
+    },
+    cluster(
         "",
         "namespaces",
         &["get", "list", "watch"],
@@ -97,6 +125,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         group: "coordination.k8s.io",
         resource: "leases",
+        names: &[],
         verbs: &["get", "create", "update"],
         why: "one leader",
         own_namespace: true,

@@ -1,6 +1,6 @@
 //! What the watches have brought, sorted, with the answers to our own writes laid over it.
 
-use api::{AwsAccount, Baseline, Organization};
+use api::{Approval, AwsAccount, Baseline, Organization};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Resource, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
@@ -68,16 +68,15 @@ impl<K: Clone> Cache<K> {
     pub(crate) fn event(&mut self, event: Event<(Key, Option<String>, Stored<K>)>) {
         match event {
             Event::Init => self.listing = Some(BTreeMap::new()),
+            // What the list says holds, also when it is older than what was known: etcd may have been restored to an
+            // older state. The list began after `Init`, so every answer we had before is in it; one that came since
+            // lies in `listing` already.
             Event::InitApply((key, rv, stored)) => {
-                let fresh = Entry {
-                    version: version(rv.as_deref()),
-                    stored,
-                };
-                let newest = match self.entries.get(&key) {
-                    Some(known) if known.version > fresh.version => known.clone(),
-                    _ => fresh,
-                };
-                self.listing.get_or_insert_default().insert(key, newest);
+                let version = version(rv.as_deref());
+                let listing = self.listing.get_or_insert_default();
+                if listing.get(&key).is_none_or(|known| known.version <= version) {
+                    listing.insert(key, Entry { version, stored });
+                }
             }
             Event::InitDone => {
                 self.entries = self.listing.take().unwrap_or_default();
@@ -168,6 +167,7 @@ pub(crate) fn key_of<K: Resource>(object: &K) -> Key {
 pub(crate) struct Stores {
     pub(crate) accounts: Cache<AwsAccount>,
     pub(crate) baselines: Cache<Baseline>,
+    pub(crate) approvals: Cache<Approval>,
     pub(crate) organizations: Cache<Organization>,
     pub(crate) namespaces: Cache<PartialObjectMeta<Namespace>>,
     pub(crate) config_maps: Cache<ConfigMap>,
@@ -179,6 +179,7 @@ impl Stores {
         [
             ("awsaccounts", self.accounts.synced()),
             ("baselines", self.baselines.synced()),
+            ("approvals", self.approvals.synced()),
             ("organizations", self.organizations.synced()),
             ("namespaces", self.namespaces.synced()),
             ("configmaps", self.config_maps.synced()),
@@ -289,6 +290,18 @@ mod tests {
         cache.overlay(map("a", "9"));
         cache.event(Event::InitDone);
         assert_eq!(rv(&cache, "a").as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn a_list_takes_back_what_an_older_etcd_has_undone() {
+        let mut cache = Cache::default();
+        cache.event(Event::Apply(plain(map("a", "5"))));
+        cache.overlay(map("a", "9"));
+        // The answer before the list came from a server that is no more.
+        cache.event(Event::Init);
+        cache.event(Event::InitApply(plain(map("a", "5"))));
+        cache.event(Event::InitDone);
+        assert_eq!(rv(&cache, "a").as_deref(), Some("5"));
     }
 
     #[test]

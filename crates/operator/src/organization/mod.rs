@@ -16,22 +16,29 @@
 //!
 //! Stages 3, 6 and 7 run while the loop goes on; what they bring enters the picture, and the plan is made again.
 
+mod approvals;
+mod attempts;
 mod outcome;
 mod publish;
 mod resolve;
+mod wake;
 
 use crate::{
+    brake::Ledger,
     journal::KubeJournal,
     run::{Operator, Stop},
     store::SharedStores,
 };
+use approvals::PolicyMemory;
+use attempts::Attempts;
 use executor::{
     Access, AwsError, Clock, Context, Fence, Organizations, Outcome, ReadResult, SharedPacer, execute, read,
 };
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use model::{
-    Action, Attempt, Finding, Hold, Journal, Limits, Mark, ObservedOrg, Plan, Read, Step, StepId, Token,
+    AccountKey, Action, Approvals, Class, Finding, Hold, Limits, Mark, ObservedOrg, Plan, Read, Spending,
+    Step, StepId, Turns,
 };
 use outcome::read_name;
 use publish::Published;
@@ -43,6 +50,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use wake::Wake;
 
 /// The loop plans at most this often.
 const PACE: Duration = Duration::from_millis(100);
@@ -84,11 +92,11 @@ pub(crate) struct Driver<'o, A, C> {
     limits: Limits,
     observed: ObservedOrg,
     mark: Mark,
-    attempts: BTreeMap<Token, Attempt>,
-    /// Tokens this process tried to store: an intent that carries one of them was not sent by anybody else.
-    written: BTreeSet<Token>,
-    /// Tokens whose call was begun: spent, whatever the stores say later.
-    spent: BTreeSet<Token>,
+    attempts: Attempts,
+    /// The budgets, and the clock they are counted by.
+    ledger: Ledger,
+    /// Who had a turn when.
+    turns: Turns,
     /// Asked to stop, and nothing that has to be stored is left.
     drained: bool,
     held: BTreeMap<StepId, Hold>,
@@ -100,8 +108,8 @@ pub(crate) struct Driver<'o, A, C> {
     /// Reads that a finished step asked for.
     reobserve: BTreeSet<Read>,
     looks: u64,
-    planned_wake: Option<Timestamp>,
-    token_wake: Option<Timestamp>,
+    /// When to plan again though nothing happens.
+    wake: Wake,
     panics: u32,
     /// The rule that the last plan broke.
     broken: Option<String>,
@@ -109,6 +117,10 @@ pub(crate) struct Driver<'o, A, C> {
     reads: FuturesUnordered<LocalBoxFuture<'o, ReadDone>>,
     publishing: FuturesUnordered<LocalBoxFuture<'o, Published>>,
     published: publish::Memory,
+    /// The admission policy on Approvals.
+    policy: PolicyMemory,
+    /// Objects that were read from the API server itself in this term.
+    reread: BTreeSet<AccountKey>,
 }
 
 /// Leads for one term.
@@ -128,19 +140,26 @@ where
         return Ended::Stopped;
     };
     let installation = operator.config.installation.to_string();
-    let own = format!("{installation}:{uid}");
-    let settled = stores.read(|stores| {
-        let organization = stores.organizations.good(&(String::new(), installation.clone()));
-        organization.is_some_and(|organization| {
-            organization
-                .status
-                .as_ref()
-                .is_some_and(|status| status.settled_mark.as_ref() == Some(&own))
-        })
+    let known = stores.read(|stores| {
+        let organization = stores
+            .organizations
+            .good(&(String::new(), installation.clone()))?;
+        organization.status.as_ref()?.settled_mark.clone()
     });
+    let reread = operator.config.installation_mark.reread;
+    let own = format!("{installation}:{uid}");
+    let mut mark = Mark::new(own, operator.take_over.clone(), reread, false);
+    if let Some(known) = known.filter(|known| mark.names_us(known)) {
+        // Settled under this value, with its number; under another one it has to settle anew.
+        mark.own = known;
+        mark.settled = true;
+    }
+    let now = operator.clock.now();
+    pacer.restart(now);
+    let ledger = Ledger::new(operator.config.limits().brake, now);
     let context = Context {
         aws: operator.aws.clone(),
-        journal: KubeJournal::new(operator.client.clone(), stores.clone()),
+        journal: KubeJournal::new(operator.client.clone(), stores.clone(), &installation, ledger),
         clock: operator.clock.clone(),
         pacer: pacer.clone(),
         fence: fence.clone(),
@@ -154,15 +173,10 @@ where
         term,
         limits: operator.config.limits(),
         observed: ObservedOrg::default(),
-        mark: Mark::new(
-            own,
-            operator.take_over.clone(),
-            operator.config.installation_mark.reread,
-            settled,
-        ),
-        attempts: BTreeMap::new(),
-        written: BTreeSet::new(),
-        spent: BTreeSet::new(),
+        mark,
+        attempts: Attempts::default(),
+        ledger,
+        turns: Turns::default(),
         drained: false,
         held: BTreeMap::new(),
         in_flight: BTreeSet::new(),
@@ -170,14 +184,15 @@ where
         reading: BTreeSet::new(),
         reobserve: BTreeSet::new(),
         looks: 0,
-        planned_wake: None,
-        token_wake: None,
+        wake: Wake::default(),
         panics: 0,
         broken: None,
         steps: FuturesUnordered::new(),
         reads: FuturesUnordered::new(),
         publishing: FuturesUnordered::new(),
         published: publish::Memory::default(),
+        policy: PolicyMemory::default(),
+        reread: BTreeSet::new(),
     };
     driver.run(stop).await
 }
@@ -242,10 +257,14 @@ where
     fn stages(&mut self, stopping: bool) -> Result<(), ()> {
         let began = Instant::now();
         // 1 dereference and 2 resolve (no client)
-        let mut picture = resolve::resolve(self.stores, &self.operator.config);
-        self.take_in_journal(&mut picture);
+        let picture = resolve::resolve(self.stores, &self.operator.config);
+        self.attempts.take_in(&picture.resolved.journal, self.looks + 1);
+        let spending = self.spending();
+        let approvals = approvals::decided(self.stores, &self.policy, self.context.clock.now());
         // 4 plan and 5 check (no client)
-        let Ok((plan, findings)) = catch_unwind(AssertUnwindSafe(|| self.plan(&picture, stopping))) else {
+        let Ok((plan, findings)) = catch_unwind(AssertUnwindSafe(|| {
+            self.plan(&picture, spending.as_ref(), &approvals, stopping)
+        })) else {
             self.panics += 1;
             tracing::error!(panics = self.panics, "planning panicked; nothing is done");
             return if self.panics >= PANICS { Err(()) } else { Ok(()) };
@@ -269,20 +288,34 @@ where
         self.drained = stopping && self.steps.is_empty();
         // 7 status (Kubernetes)
         self.publish(&picture, &plan);
-        self.planned_wake = plan.wake;
+        self.look_at_policy(&plan);
+        if let Some(at) = plan.wake {
+            self.wake.at(at);
+        }
         Ok(())
     }
 
-    fn plan(&self, picture: &Picture, stopping: bool) -> (Plan, Vec<Finding>) {
+    fn plan(
+        &self,
+        picture: &Picture,
+        spending: Option<&Spending>,
+        approvals: &Approvals,
+        stopping: bool,
+    ) -> (Plan, Vec<Finding>) {
         let input = planner::Input {
             desired: &picture.resolved.desired,
             observed: &self.observed,
             journal: &picture.resolved.journal,
-            attempts: &self.attempts,
+            attempts: self.attempts.known(),
             held: &self.held,
             in_flight: &self.in_flight,
             mark: &self.mark,
             limits: &self.limits,
+            spending,
+            spending_now: self.ledger.now(),
+            turns: &self.turns,
+            approvals,
+            reread: &self.reread,
             epoch: self.term.epoch,
             nonce: &self.term.nonce,
             now: self.context.clock.now(),
@@ -293,56 +326,66 @@ where
         (plan, findings)
     }
 
-    /// What the journal says of attempts: an intent of ours that has appeared in it may be sent after the next look; one
-    /// that has gone from it is settled.
-    fn take_in_journal(&mut self, picture: &mut Picture) {
-        let journal: &Journal = &picture.resolved.journal;
-        let mut standing = BTreeSet::new();
-        for entry in journal.values().filter(|entry| entry.account_id.is_none()) {
-            let Some(creation) = &entry.creation else { continue };
-            standing.insert(creation.token.clone());
-            let unsent = self.written.contains(&creation.token) && !self.spent.contains(&creation.token);
-            if unsent && !self.attempts.contains_key(&creation.token) {
-                self.attempts
-                    .insert(creation.token.clone(), Attempt::Fresh { look: self.looks + 1 });
-            }
+    /// Approvals count only while the admission policy is there; it matters only while something waits for one.
+    fn look_at_policy(&mut self, plan: &Plan) {
+        if plan.accounts.values().all(|view| view.awaiting.is_empty()) {
+            return;
         }
-        let sending = |attempt: &Attempt| matches!(attempt, Attempt::Sending);
-        self.attempts
-            .retain(|token, attempt| standing.contains(token) || sending(attempt));
+        match self.policy.due(self.context.clock.now()) {
+            Ok(()) => {
+                let client = self.operator.client.clone();
+                let look = async move { Published::ApprovalPolicy(approvals::look(client).await) };
+                self.publishing.push(look.boxed_local());
+            }
+            Err(at) => self.wake.at(at),
+        }
     }
 
-    /// Stage 6: starts what there is a token for.
+    /// What is spent of the budgets, as the API server holds it.
+    fn spending(&self) -> Option<Spending> {
+        let key = (String::new(), self.context.installation.clone());
+        let organization = self.stores.read(|stores| stores.organizations.good(&key))?;
+        let spending = self.ledger.read(&organization)?;
+        let rooms = self.limits.brake.rooms(&spending, self.ledger.now());
+        self.operator.metrics.budgets(&rooms);
+        Some(spending)
+    }
+
+    /// Stage 6: starts what there is a token for, in the order of the plan. Who could have been started and was not, is
+    /// noted: it has its turn in the end.
     fn start_steps(&mut self, plan: &Plan) {
+        let now = self.context.clock.now();
+        let mut asked: BTreeSet<&'static str> = BTreeSet::new();
+        let mut passed_over: BTreeSet<Class> = BTreeSet::new();
         for step in &plan.steps {
-            let side = matches!(
-                step.action,
-                Action::VerifyAccess { .. } | Action::ApplyOutputs { .. }
-            );
-            if (step.action.mutates_aws() && self.mutating) || (side && self.steps.len() >= SIDE_STEPS) {
+            let (action, kind) = (&step.action, step.action.kind());
+            let side = matches!(action, Action::VerifyAccess { .. } | Action::ApplyOutputs { .. });
+            if asked.contains(kind) || (side && self.steps.len() >= SIDE_STEPS) {
                 continue;
             }
-            if let Err(at) = self.context.admit(&step.action) {
-                self.token_wake = Some(self.token_wake.map_or(at, |wake| wake.min(at)));
-                continue;
+            if action.mutates_aws() && self.mutating {
+                asked.insert(kind);
+                if self.context.ready(action) {
+                    passed_over.insert(action.class());
+                }
+            } else if let Err(at) = self.context.admit(action) {
+                // A token that comes a moment later is not for the next one of its kind.
+                asked.insert(kind);
+                self.wake.at(at);
+            } else {
+                self.start(step.clone());
             }
-            self.start(step.clone());
         }
+        self.turns.passed_over(&passed_over, now);
     }
 
     fn start(&mut self, step: Step) {
         tracing::info!(step = %step.id, kind = step.action.kind(), reason = %step.reason, "step");
         self.in_flight.insert(step.id.clone());
         self.mutating |= step.action.mutates_aws();
-        match &step.action {
-            Action::Intend(creation) => {
-                self.written.insert(creation.token.clone());
-            }
-            Action::CreateAccount { token, .. } => {
-                self.spent.insert(token.clone());
-                self.attempts.insert(token.clone(), Attempt::Sending);
-            }
-            _ => {}
+        self.attempts.started(&step.action);
+        if step.action.mutates_aws() {
+            self.turns.started(&step);
         }
         let root = self.observed.root.clone();
         self.steps
@@ -360,8 +403,7 @@ where
             let single = matches!(wanted, Read::Account(_));
             if rests || self.reading.contains(&name) || (single && self.reading.len() >= ACCOUNT_READS) {
                 if rests && let Some(hold) = self.held.get(&name) {
-                    let until = hold.until;
-                    self.token_wake = Some(self.token_wake.map_or(until, |wake| wake.min(until)));
+                    self.wake.at(hold.until);
                 }
                 // A read that began before the failure does not answer it.
                 if again.contains(&wanted) {
@@ -382,11 +424,7 @@ where
     /// When to plan again though nothing happens.
     fn next_wake(&mut self, planned: Instant) -> Instant {
         let now = self.context.clock.now();
-        let at = [self.planned_wake.take(), self.token_wake.take()]
-            .into_iter()
-            .flatten()
-            .min();
-        let after = at.map_or(IDLE, |at: Timestamp| {
+        let after = self.wake.take().map_or(IDLE, |at: Timestamp| {
             at.duration_since(now)
                 .max(jiff::SignedDuration::ZERO)
                 .unsigned_abs()

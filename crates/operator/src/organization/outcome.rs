@@ -6,7 +6,7 @@ use executor::{
     StepFailure, disposition,
 };
 use jiff::{SignedDuration, Timestamp};
-use model::{Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
+use model::{AccountKey, Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
 use rand::RngExt;
 
 /// The name a read rests by.
@@ -20,7 +20,17 @@ pub(crate) fn read_name(read: &Read) -> StepId {
     })
 }
 
-/// How long something rests after its n-th failure in a row, before jitter.
+/// How what rests by a disposition is told.
+fn kind(disposition: Disposition) -> HoldKind {
+    match disposition {
+        Disposition::AlreadyDone | Disposition::Reobserve | Disposition::Retry(_) => HoldKind::Retry,
+        Disposition::Wait(..) => HoldKind::Wait,
+        Disposition::Stalled(_) => HoldKind::Stalled,
+    }
+}
+
+/// How long a read, or a step that Kubernetes refuses, rests after its n-th failure in a row, before jitter. For what AWS
+/// answers to a step, see [`Disposition::rest`].
 fn back_off(first: SignedDuration, ceiling: SignedDuration, failures: u32) -> SignedDuration {
     (first * 2_i32.pow(failures.saturating_sub(1).min(12))).min(ceiling)
 }
@@ -61,13 +71,8 @@ where
                 if let Some(effect) = effect {
                     self.observed.effect(effect, now);
                 }
-                if let (Action::RecordRequest { .. }, Some(key)) = (&step.action, &step.key) {
-                    self.tell(
-                        key,
-                        false,
-                        Reason::CreationRequested,
-                        "AWS has accepted the request for the account",
-                    );
+                if let Some(key) = &step.key {
+                    self.tell_of(key, &step);
                 }
             }
             Err(failure) => {
@@ -79,6 +84,28 @@ where
                 self.operator.metrics.step(step.action.kind(), outcome);
                 self.rest(&step, failure, now);
             }
+        }
+    }
+
+    /// What a step that has succeeded means for its object.
+    fn tell_of(&mut self, key: &AccountKey, step: &Step) {
+        match &step.action {
+            // Another try at what stalled is told by what comes of it.
+            Action::RecordRequest { .. } if self.published.is_another_try(key) => {}
+            Action::RecordRequest { .. } => {
+                let note = "AWS has accepted the request for the account";
+                self.tell(key, false, Reason::CreationRequested, note);
+            }
+            // The same revision once more stores tag keys only.
+            Action::Assign { assigned, .. } if step.reason == Reason::AssigningRevision => {
+                let note = format!(
+                    "the account is to have revision {} as number {}",
+                    assigned.revision.name, assigned.sequence
+                );
+                self.tell(key, false, Reason::RevisionAssigned, &note);
+            }
+            Action::Reread => drop(self.reread.insert(key.clone())),
+            _ => {}
         }
     }
 
@@ -98,7 +125,7 @@ where
                     Err(failure) if unknown(failure) => Attempt::Unknown,
                     Err(_) => Attempt::Refused,
                 };
-                self.attempts.insert(token.clone(), attempt);
+                self.attempts.ended(token, attempt);
             }
             Action::WriteMark { .. } => match result {
                 Ok(_) => self.mark.on_written(now),
@@ -149,36 +176,16 @@ where
                 if error.class.effect_unknown() || disposition == Disposition::Reobserve {
                     self.look_at(&step.action, &error.class);
                 }
-                match disposition {
-                    Disposition::AlreadyDone => return,
-                    Disposition::Reobserve => {
-                        let message = format!("{error}; looking again");
-                        (
-                            HoldKind::Retry,
-                            Reason::Reobserving,
-                            message,
-                            back_off(second, second * 60, failures),
-                        )
-                    }
-                    // A role becomes usable seconds to minutes after its account: asking is cheap.
-                    Disposition::Retry(reason @ Reason::AccessPending) => {
-                        let rest = SignedDuration::from_millis(5000 + 333 * i64::from(failures.min(100)));
-                        (HoldKind::Retry, reason, words(&error, reason), rest)
-                    }
-                    Disposition::Retry(reason) => (
-                        HoldKind::Retry,
-                        reason,
-                        words(&error, reason),
-                        back_off(second, second * 60, failures),
-                    ),
-                    Disposition::Wait(reason, rest) => (HoldKind::Wait, reason, words(&error, reason), rest),
-                    Disposition::Stalled(reason) => (
-                        HoldKind::Stalled,
-                        reason,
-                        words(&error, reason),
-                        back_off(second * 15, second * 600, failures),
-                    ),
-                }
+                // Without a reason there is nothing to rest from: the world is as wanted.
+                let Some(reason) = disposition.reason() else {
+                    return;
+                };
+                let message = if disposition == Disposition::Reobserve {
+                    format!("{error}; looking again")
+                } else {
+                    words(&error, reason)
+                };
+                (kind(disposition), reason, message, disposition.rest(failures))
             }
         };
         self.hold(step.id.clone(), kind, reason, message, rest, failures, now);
@@ -272,13 +279,14 @@ where
                     read = %name, operation = error.operation, class = %error.class, aws_message = error.message,
                     request_id = error.request_id, failures, "read failed"
                 );
-                let (kind, reason, ceiling) = match disposition(None, &error.class) {
-                    Disposition::Stalled(reason) => (HoldKind::Stalled, reason, 60),
-                    Disposition::Retry(reason) => (HoldKind::Retry, reason, 30),
-                    Disposition::Wait(reason, _) => (HoldKind::Wait, reason, 300),
-                    Disposition::Reobserve | Disposition::AlreadyDone => {
-                        (HoldKind::Retry, Reason::Reobserving, 30)
-                    }
+                let disposition = disposition(None, &error.class);
+                let reason = disposition.reason().unwrap_or(Reason::Reobserving);
+                let kind = kind(disposition);
+                // A read changes nothing: it is repeated sooner than a step.
+                let ceiling = match kind {
+                    HoldKind::Stalled => 60,
+                    HoldKind::Retry => 30,
+                    HoldKind::Wait => 300,
                 };
                 let rest = back_off(
                     SignedDuration::from_secs(1),

@@ -7,16 +7,19 @@ use crate::{
     status::{self, AccountInput, BaselineInput, OrganizationInput, was_ready},
     store::Key,
 };
-use api::{AwsAccount, Baseline, FIELD_MANAGER, Organization};
+use api::{
+    AwsAccount, Baseline, FIELD_MANAGER, Organization,
+    conditions::{READY, STALLED},
+};
 use desired::Decoded;
 use executor::{Access, Clock, JournalError, Organizations};
 use futures::FutureExt;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
 };
-use model::{AccountKey, Plan, Reason, Verdict};
+use model::{AccountKey, ApprovalPolicy, Plan, Reason, Verdict};
 use rand::Rng;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -43,6 +46,8 @@ pub(crate) enum Published {
     Baseline(Key, Result<Box<Baseline>, JournalError>, Vec<Happening>),
     Organization(Key, Result<Box<Organization>, JournalError>, Vec<Happening>),
     Event,
+    /// What was seen of the admission policy on Approvals; not a write.
+    ApprovalPolicy(Option<ApprovalPolicy>),
 }
 
 /// Which objects have a patch under way, and which rest after a failed one.
@@ -50,9 +55,68 @@ pub(crate) enum Published {
 pub(crate) struct Memory {
     under_way: BTreeSet<Subject>,
     resting: BTreeMap<Subject, (Instant, u32)>,
+    /// The stall that each object has been told of, until it is Ready.
+    stalls: BTreeMap<Subject, Stall>,
+    /// The stall that a patch under way tells.
+    telling: BTreeMap<Subject, Stall>,
+}
+
+/// A stall: which object and which spec of it, reason and message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stall {
+    uid: Option<String>,
+    generation: Option<i64>,
+    reason: String,
+    message: String,
 }
 
 impl Memory {
+    /// What of this is news: a stall that went away only because Bulkhead tried again is none when it is back as it was.
+    fn news(
+        &mut self,
+        subject: &Subject,
+        meta: &ObjectMeta,
+        conditions: &[Condition],
+        mut happenings: Vec<Happening>,
+    ) -> Vec<Happening> {
+        let is = |type_: &str| conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
+        if is(READY).is_some() {
+            self.stalls.remove(subject);
+        }
+        let Some(stalled) = is(STALLED) else {
+            return happenings;
+        };
+        let stall = Stall {
+            uid: meta.uid.clone(),
+            generation: meta.generation,
+            reason: stalled.reason.clone(),
+            message: stalled.message.clone(),
+        };
+        if self.stalls.get(subject) == Some(&stall) {
+            happenings.retain(|happening| happening.reason != stall.reason);
+        } else {
+            // Not told before it is written.
+            self.telling.insert(subject.clone(), stall);
+        }
+        happenings
+    }
+    /// Is what is done for this object another try at what stalled?
+    pub(crate) fn is_another_try(&self, key: &AccountKey) -> bool {
+        let key = (key.namespace.clone(), key.name.clone());
+        self.stalls.contains_key(&Subject::Account(key))
+    }
+    /// Forgets stalls of accounts that are gone, once there are more stalls than objects.
+    fn forget(&mut self, picture: &Picture) {
+        if self.stalls.len() > picture.accounts.len() + picture.baselines.len() + 1 {
+            self.stalls.retain(|subject, _| match subject {
+                Subject::Account((namespace, name)) => {
+                    picture.accounts.contains_key(&AccountKey::new(namespace, name))
+                }
+                Subject::Baseline((_, name)) => picture.baselines.contains_key(name),
+                Subject::Organization(_) => true,
+            });
+        }
+    }
     fn may_write(&self, subject: &Subject) -> bool {
         !self.under_way.contains(subject)
             && self.under_way.len() < PATCHES
@@ -121,6 +185,10 @@ impl OwnPart for api::AwsAccountStatus {
     fn own_part(&self) -> Self {
         Self {
             creation: None,
+            baseline: self.baseline.as_ref().map(|baseline| api::BaselineStatusRef {
+                assigned: None,
+                ..baseline.clone()
+            }),
             conditions: own_conditions(&self.conditions),
             ..self.clone()
         }
@@ -135,7 +203,10 @@ impl OwnPart for api::BaselineStatus {
 
 impl OwnPart for api::OrganizationStatus {
     fn own_part(&self) -> Self {
-        self.clone()
+        Self {
+            brake: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -159,6 +230,7 @@ where
         self.publish_organization(overall);
         self.publish_baselines(picture, plan);
         self.publish_accounts(picture, plan);
+        self.published.forget(picture);
         if let Some(at) = self.published.next() {
             let wait = at.duration_since(Instant::now());
             let at = self
@@ -167,7 +239,7 @@ where
                 .now()
                 .checked_add(wait)
                 .unwrap_or(jiff::Timestamp::MAX);
-            self.token_wake = Some(self.token_wake.map_or(at, |wake| wake.min(at)));
+            self.wake.at(at);
         }
     }
 
@@ -211,13 +283,16 @@ where
             if !self.published.may_write(&subject) {
                 continue;
             }
-            self.published.under_way.insert(subject);
+            self.published.under_way.insert(subject.clone());
             let before = object
                 .status
                 .as_ref()
                 .map(|status| status.conditions.clone())
                 .unwrap_or_default();
             let happenings = transitions(&before, &status.conditions);
+            let happenings = self
+                .published
+                .news(&subject, &object.metadata, &status.conditions, happenings);
             let api: Api<AwsAccount> = Api::namespaced(self.operator.client.clone(), &key.0);
             let version = object.resource_version();
             self.publishing.push(
@@ -239,7 +314,7 @@ where
                 .resolved
                 .baselines
                 .get(name)
-                .map_or(Ok(()), |verdict| verdict.as_ref().copied());
+                .map_or(Ok(()), |verdict| verdict.as_ref().map(drop));
             let status = status::baseline(&BaselineInput {
                 object,
                 verdict,
@@ -257,13 +332,16 @@ where
             if !self.published.may_write(&subject) {
                 continue;
             }
-            self.published.under_way.insert(subject);
+            self.published.under_way.insert(subject.clone());
             let before = object
                 .status
                 .as_ref()
                 .map(|status| status.conditions.clone())
                 .unwrap_or_default();
             let happenings = transitions(&before, &status.conditions);
+            let happenings = self
+                .published
+                .news(&subject, &object.metadata, &status.conditions, happenings);
             let api: Api<Baseline> = Api::all(self.operator.client.clone());
             let version = object.resource_version();
             self.publishing.push(
@@ -339,13 +417,16 @@ where
         let Some(value) = differs(object.status.as_ref(), &status) else {
             return;
         };
-        self.published.under_way.insert(subject);
+        self.published.under_way.insert(subject.clone());
         let before = object
             .status
             .as_ref()
             .map(|status| status.conditions.clone())
             .unwrap_or_default();
         let happenings = transitions(&before, &status.conditions);
+        let happenings = self
+            .published
+            .news(&subject, &object.metadata, &status.conditions, happenings);
         let version = object.resource_version();
         self.publishing.push(
             async move {
@@ -360,6 +441,7 @@ where
     pub(crate) fn has_published(&mut self, published: Published) -> bool {
         match published {
             Published::Event => return false,
+            Published::ApprovalPolicy(policy) => self.policy.looked(policy),
             Published::Account(key, answer, happenings) => {
                 let stores = self.stores.clone();
                 let keep = move |object: AwsAccount| stores.write(|stores| stores.accounts.overlay(object));
@@ -395,6 +477,9 @@ where
         match answer {
             Ok(object) => {
                 self.published.resting.remove(&subject);
+                if let Some(stall) = self.published.telling.remove(&subject) {
+                    self.published.stalls.insert(subject, stall);
+                }
                 let about = object.object_ref(&());
                 self.say(about, happenings);
                 keep(*object);
@@ -403,6 +488,7 @@ where
                 if !matches!(error, JournalError::Conflict | JournalError::Gone) {
                     tracing::warn!(?subject, %error, "status could not be written");
                 }
+                self.published.telling.remove(&subject);
                 self.published.failed(subject);
             }
         }

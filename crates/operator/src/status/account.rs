@@ -8,7 +8,9 @@ use api::{
 };
 use desired::Rejection;
 use jiff::Timestamp;
-use model::{AccountFacts, AccountView, DesiredAccount, ParentId, Reason, Stage, Verdict};
+use model::{
+    AccountFacts, AccountView, ApprovalAction, Awaiting, DesiredAccount, ParentId, Reason, Stage, Verdict,
+};
 
 /// What the status is computed from.
 #[derive(Clone, Copy)]
@@ -61,6 +63,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         .map(|reference| reference.name.as_str());
     status.baseline = baseline.or(input.default_baseline).map(|name| BaselineStatusRef {
         name: Some(name.to_owned()),
+        assigned: None,
     });
     let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
     if let Some(rejection) = input.rejection {
@@ -77,6 +80,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
             Standing::Stalled(*reason, message.clone())
         });
         status.next_step = Some(message.clone());
+        status.awaiting = Vec::new();
     } else {
         let (view, desired) = (input.view?, input.desired?);
         conditions.set(
@@ -94,7 +98,12 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         } else {
             Reason::AccountReattached
         };
-        if input.overall && prior.conditions.iter().any(|condition| condition.type_ == VENDED) {
+        // While nothing may be done for the account, what is known of it is not taken back.
+        let unsettled = view.vended == Stage::Done && view.assigned != Stage::Done;
+        if unsettled {
+            stage(&mut conditions, VENDED, &view.vended, origin, &vended);
+            conditions.keep(&[PLACED, TAGGED, ACCESS_VERIFIED]);
+        } else if input.overall && prior.conditions.iter().any(|condition| condition.type_ == VENDED) {
             conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
         } else {
             stage(&mut conditions, VENDED, &view.vended, origin, &vended);
@@ -124,6 +133,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
                 Some(message)
             }
         };
+        status.awaiting = view.awaiting.iter().map(awaiting).collect();
         status.email = Some(known.map_or_else(|| desired.email.to_string(), |facts| facts.email.clone()));
         status.account_name =
             Some(known.map_or_else(|| desired.account_name.to_string(), |facts| facts.name.clone()));
@@ -144,6 +154,19 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
     }
     status.conditions = conditions.build();
     Some(status)
+}
+
+fn awaiting(awaiting: &Awaiting) -> api::Awaiting {
+    let Awaiting {
+        action: ApprovalAction::StateRestore,
+        digest,
+        summary,
+    } = awaiting;
+    api::Awaiting {
+        action: api::ApprovalAction::StateRestore,
+        digest: digest.clone(),
+        summary: summary.clone(),
+    }
 }
 
 fn stage(conditions: &mut Conditions<'_>, type_: &str, stage: &Stage, done: Reason, message: &str) {

@@ -16,9 +16,12 @@ pub(crate) struct OrganizationInput<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// The status.
+/// The status without what the journal writes.
 pub(crate) fn organization(input: &OrganizationInput<'_>) -> OrganizationStatus {
-    let prior = input.object.status.clone().unwrap_or_default();
+    let prior = OrganizationStatus {
+        brake: None,
+        ..input.object.status.clone().unwrap_or_default()
+    };
     let generation = input.object.metadata.generation;
     // While this term reads the organization for the first time, what an earlier one has said stands.
     let reading = matches!(input.overall, Some(Verdict::Working(..)));
@@ -64,6 +67,7 @@ pub(crate) fn organization(input: &OrganizationInput<'_>) -> OrganizationStatus 
             .as_ref()
             .map_or(prior.mark, |(value, _)| value.clone()),
         settled_mark: input.mark.settled.then(|| input.mark.own.clone()),
+        brake: None,
         conditions: conditions.build(),
     }
 }
