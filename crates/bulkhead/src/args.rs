@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use api::{ApprovalAction, SubjectKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,6 +17,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run the operator.
     Controller(ControllerArgs),
+    /// Approve or reject what an object waits for. Its status shows it as awaiting.
+    Approve(ApproveArgs),
     /// Run manifests against a simulated cluster and a simulated AWS organization, in virtual time.
     Simulate(SimulateArgs),
 }
@@ -40,6 +43,80 @@ pub(crate) struct ControllerArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct ApproveArgs {
+    #[command(subcommand)]
+    pub(crate) kind: ApproveKind,
+}
+
+/// Kinds of objects that can wait for a decision.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApproveKind {
+    /// What an AwsAccount waits for.
+    #[command(alias = "awsacct", alias = "awsaccounts")]
+    Awsaccount(ApproveAccountArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApproveAccountArgs {
+    /// Name of the AwsAccount.
+    pub(crate) name: String,
+    /// Its namespace; default: that of the current context.
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// Reject instead: nothing is done until the rejection is deleted.
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// Why, for whoever reads it later.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// A group of yours in whose name you decide.
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Which decision, should the object wait for several: TagChange or StateRestore.
+    #[arg(long, value_parser = action)]
+    pub(crate) action: Option<ApprovalAction>,
+    #[command(flatten)]
+    pub(crate) kubernetes: KubernetesArgs,
+}
+
+/// Which cluster, for commands that people run. kubectl does not pass its own flags on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KubernetesArgs {
+    /// Kubeconfig file; default: KUBECONFIG, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context in it; default: the current one.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+}
+
+fn action(text: &str) -> Result<ApprovalAction, String> {
+    let about = |action: &&ApprovalAction| action.subject() == SubjectKind::AwsAccount;
+    let mut all = ApprovalAction::ALL.iter().filter(about);
+    let known: Vec<&str> = all.clone().map(|action| action.as_str()).collect();
+    all.find(|action| action.as_str().eq_ignore_ascii_case(text))
+        .copied()
+        .ok_or_else(|| format!("must be {}", known.join(" or ")))
+}
+
+/// Reads the command line. As `kubectl-bulkhead` the binary is a plugin, and its help says how it is called then.
+pub(crate) fn parse() -> Args {
+    let plugin = std::env::args_os()
+        .next()
+        .and_then(|path| {
+            PathBuf::from(path)
+                .file_stem()
+                .map(|name| name == "kubectl-bulkhead")
+        })
+        .unwrap_or_default();
+    let mut command = Args::command();
+    if plugin {
+        command = command.bin_name("kubectl bulkhead");
+    }
+    Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct SimulateArgs {
     /// Files or directories of manifests.
     #[arg(value_name = "PATH", required = true)]
@@ -47,6 +124,9 @@ pub(crate) struct SimulateArgs {
     /// Everything random follows from this number.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// What goes wrong: a fault plan for AWS and one for Kubernetes, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
     /// The longest the simulation may last, in virtual time.
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(crate) until: SignedDuration,
@@ -77,11 +157,19 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_decision_is_named_in_any_case() {
+        assert_eq!(action("staterestore"), Ok(ApprovalAction::StateRestore));
+        assert_eq!(
+            action("Promotion").unwrap_err(),
+            "must be TagChange or StateRestore"
+        );
     }
 
     #[test]

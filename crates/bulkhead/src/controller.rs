@@ -1,12 +1,8 @@
 //! `bulkhead controller`: the operator on the real clock, real randomness, real sockets.
 
-use crate::{args::ControllerArgs, complain, server};
+use crate::{args::ControllerArgs, complain, kubernetes, server};
 use executor::Clock;
 use jiff::Timestamp;
-use kube::{
-    Client,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use operator::{Config, ConfigError, Health, Metrics, Operator};
 use rand::{TryRng, rngs::SysRng};
 use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
@@ -19,12 +15,8 @@ enum Error {
     Read { path: PathBuf, source: io::Error },
     #[error("{}", path.display())]
     Config { path: PathBuf, source: ConfigError },
-    #[error("the kubeconfig cannot be read")]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
-    #[error("no Kubernetes configuration: neither a kubeconfig nor a service account")]
-    Infer(#[source] kube::config::InferConfigError),
-    #[error("no Kubernetes client")]
-    Client(#[source] kube::Error),
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
     #[error("the operating system gives no random numbers")]
     Random(#[source] rand::rngs::SysError),
     #[error(transparent)]
@@ -111,7 +103,7 @@ async fn run(args: ControllerArgs) -> Result<(), Error> {
         path: args.config.clone(),
         source,
     })?;
-    let client = kubernetes(args.kubeconfig).await?;
+    let client = kubernetes::client(kubernetes::config(args.kubeconfig.as_deref(), None).await?)?;
     let health = Health::default();
     let metrics = Metrics::default();
     let aws = amazon(
@@ -171,27 +163,6 @@ async fn stop() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-async fn kubernetes(kubeconfig: Option<PathBuf>) -> Result<Client, Error> {
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(Error::Kubeconfig)?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(Error::Kubeconfig)?
-        }
-        None => kube::Config::infer().await.map_err(Error::Infer)?,
-    };
-    // kube's own retries may hide minutes; the operator's time limits and back-off are its own.
-    config.default_retry = false;
-    // Without it managedFields would call the writer `unknown`.
-    let agent = concat!("bulkhead/", env!("CARGO_PKG_VERSION"));
-    config.headers.push((
-        axum::http::header::USER_AGENT,
-        axum::http::HeaderValue::from_static(agent),
-    ));
-    Client::try_from(config).map_err(Error::Client)
 }
 
 async fn amazon(endpoint_url: Option<String>, metrics: &Metrics) -> Result<aws::Aws, Error> {

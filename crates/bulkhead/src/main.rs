@@ -1,17 +1,20 @@
-//! The one binary of Bulkhead: `bulkhead controller` runs the operator, `bulkhead simulate` shows what would happen.
+//! The one binary of Bulkhead: `bulkhead controller` runs the operator, `bulkhead simulate` shows what would happen,
+//! `bulkhead approve` decides what Bulkhead will not do alone. Under the name `kubectl-bulkhead` it is a plugin of kubectl.
 
+mod approve;
 mod args;
 mod controller;
+mod kubernetes;
 mod server;
 mod simulate;
 mod table;
 
-use args::{Args, Command};
-use clap::Parser;
+use args::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match Args::parse().command {
+    match args::parse().command {
+        Command::Approve(args) => approve::main(&args),
         Command::Controller(args) => controller::main(args),
         Command::Simulate(args) => simulate::main(&args),
     }

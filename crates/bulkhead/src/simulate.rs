@@ -7,7 +7,10 @@ use crate::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use operator::{Config, ConfigError};
-use simulator::{Entry, ManifestError, ObjectReport, Report, Scenario, SimulateError};
+use simulator::{
+    Entry, Faults, FaultsFileError, FaultsReport, ManifestError, ObjectReport, Report, Scenario,
+    SimulateError,
+};
 use std::{collections::BTreeMap, fmt::Write as _, io, process::ExitCode, time::Duration};
 
 /// Why there is no result.
@@ -15,6 +18,8 @@ use std::{collections::BTreeMap, fmt::Write as _, io, process::ExitCode, time::D
 enum Error {
     #[error(transparent)]
     Simulate(#[from] SimulateError),
+    #[error(transparent)]
+    Faults(#[from] FaultsFileError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("the runtime could not be started")]
@@ -36,17 +41,22 @@ pub(crate) fn main(args: &SimulateArgs) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             complain(&error);
-            ExitCode::from(if matches!(error, Error::Simulate(SimulateError::Manifest(_))) {
-                2
-            } else {
-                1
-            })
+            let input = matches!(
+                error,
+                Error::Simulate(SimulateError::Manifest(_)) | Error::Faults(_)
+            );
+            ExitCode::from(if input { 2 } else { 1 })
         }
     }
 }
 
 fn run(args: &SimulateArgs) -> Result<bool, Error> {
     let manifests = simulator::load(&args.paths)?;
+    let faults = match &args.faults {
+        Some(path) => Some(Faults::load(path, args.seed)?),
+        None => None,
+    };
+    let told = faults.is_some();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -55,6 +65,7 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
     let scenario = Scenario {
         config: config(&manifests)?,
         manifests,
+        faults: faults.unwrap_or_default(),
         seed: args.seed,
         until: args.until.unsigned_abs(),
     };
@@ -80,7 +91,12 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
     let report = runtime.block_on(simulator::simulate(scenario, tell, progress))?;
     bar.finish_and_clear();
     match args.output {
-        Output::Table => println!("\n{}", summary(&report)),
+        Output::Table => {
+            println!("\n{}", summary(&report));
+            if told {
+                println!("{}", harm(&report.faults));
+            }
+        }
         Output::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(Error::Json)?),
         Output::Events => {}
     }
@@ -114,6 +130,27 @@ fn timeline(entry: &Entry) -> String {
         &object,
         &entry.reason,
         &entry.note,
+    )
+}
+
+/// Which fault hit how often.
+fn harm(faults: &FaultsReport) -> String {
+    let side = |hits: &BTreeMap<&'static str, u64>, what: &str| {
+        let each: Vec<String> = hits
+            .iter()
+            .map(|(fault, count)| format!("{fault} {count}"))
+            .collect();
+        let each = if each.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", each.join(", "))
+        };
+        format!("{} {what}{each}", hits.values().sum::<u64>())
+    };
+    format!(
+        "Faults hit {} and {}.",
+        side(&faults.aws, "calls to AWS"),
+        side(&faults.kubernetes, "requests to Kubernetes")
     )
 }
 

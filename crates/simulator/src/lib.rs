@@ -4,12 +4,17 @@
 //! organization, one paused clock for all. Hours pass in milliseconds, and a seed reproduces a run. [`simulate`] runs
 //! manifests in a world until everything is Ready, for the command of the same name.
 
+mod approvals;
+mod faults;
 mod manifest;
 mod report;
 mod run;
+mod vending;
 mod world;
 
+pub use faults::{Faults, FaultsError, FaultsFileError};
 pub use manifest::{Manifest, ManifestError, load};
-pub use report::{AwsReport, ObjectReport, Report};
+pub use report::{AwsReport, FaultsReport, ObjectReport, Report};
 pub use run::{Entry, Scenario, SimulateError, apply, simulate};
+pub use vending::{Vending, VendingError, vending};
 pub use world::{VirtualClock, World, WorldError};

@@ -13,6 +13,8 @@ pub struct Report {
     pub objects: Vec<ObjectReport>,
     /// What happened at AWS.
     pub aws: AwsReport,
+    /// What went wrong as a fault plan said.
+    pub faults: FaultsReport,
     /// Virtual seconds until everything was Ready, or until the end.
     pub virtual_seconds: f64,
 }
@@ -63,6 +65,29 @@ pub struct AwsReport {
     pub accounts: usize,
 }
 
+/// How often each fault hit, by its name in the plan. What a fault hit is part of [`AwsReport`] too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultsReport {
+    /// Calls to AWS.
+    pub aws: BTreeMap<&'static str, u64>,
+    /// Requests to the API server, and lines of its watches.
+    pub kubernetes: BTreeMap<&'static str, u64>,
+}
+
+impl FaultsReport {
+    fn of(world: &World, calls: &[orgsim::Call]) -> Self {
+        let mut report = Self::default();
+        for fault in calls.iter().filter_map(|call| call.fault) {
+            *report.aws.entry(fault.name()).or_default() += 1;
+        }
+        for hit in world.kubernetes.faults_since(0) {
+            *report.kubernetes.entry(hit.fault.name()).or_default() += 1;
+        }
+        report
+    }
+}
+
 impl Report {
     /// The world as it is.
     pub fn of(world: &World) -> Self {
@@ -73,7 +98,8 @@ impl Report {
             .collect();
         let mut calls = BTreeMap::new();
         let mut refused = BTreeMap::new();
-        for call in world.organization.calls() {
+        let all = world.organization.calls();
+        for call in &all {
             *calls.entry(call.operation.clone()).or_default() += 1;
             if call.outcome != "OK" {
                 *refused
@@ -97,6 +123,7 @@ impl Report {
                 refused,
                 accounts,
             },
+            faults: FaultsReport::of(world, &all),
             virtual_seconds,
         }
     }

@@ -1,6 +1,7 @@
 //! Runs manifests in a world until everything is Ready.
 
 use crate::{
+    faults::Faults,
     manifest::{Manifest, ManifestError},
     report::Report,
     world::{World, WorldError},
@@ -24,6 +25,8 @@ pub struct Scenario {
     pub manifests: Vec<Manifest>,
     /// The operator's configuration.
     pub config: Config,
+    /// What goes wrong, from the moment the manifests are applied.
+    pub faults: Faults,
     /// Everything random follows from it.
     pub seed: u64,
     /// The longest the simulation may last, in virtual time.
@@ -60,6 +63,9 @@ pub enum SimulateError {
     /// No world could be made.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// A fault plan made in code is wrong; what [`Faults`] reads is not.
+    #[error("the fault plan is wrong")]
+    Faults(#[source] orgsim::FaultPlanError),
     /// The operator ended by itself: a defect.
     #[error("the operator ended")]
     Operator(#[source] operator::Error),
@@ -75,6 +81,7 @@ pub async fn simulate(
     let Scenario {
         manifests,
         config,
+        faults,
         seed,
         until,
     } = scenario;
@@ -89,6 +96,12 @@ pub async fn simulate(
     let world = World::new(kubernetes, organization)?;
     let client = world.client();
     apply(&client, &manifests).await?;
+    // Not before: what a person applies is not what is put to the test.
+    world
+        .organization
+        .set_faults(faults.aws)
+        .map_err(SimulateError::Faults)?;
+    world.kubernetes.set_faults(faults.kubernetes);
     let operator = world.operator(config, "simulation", seed);
     let mut running = Box::pin(operator::run(operator, std::future::pending()));
     let mut told = BTreeSet::new();

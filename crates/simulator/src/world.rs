@@ -1,14 +1,15 @@
 //! One simulated world: a cluster, an organization, a clock.
 
+use aws::inprocess::{LostAnswer, SharedHttpClient};
 use executor::Clock;
 use jiff::Timestamp;
 use kube::Client;
-use kubesim::Kubesim;
+use kubesim::{CompiledCrd, Kubesim};
 use operator::{Config, Health, Metrics, Operator};
 use orgsim::Orgsim;
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -53,6 +54,23 @@ pub enum WorldError {
     Crd(#[source] kubesim::CrdError),
 }
 
+/// Bulkhead's CRDs, compiled once for all clusters of this process: a simulation makes thousands of them.
+fn crds() -> Result<&'static [CompiledCrd], WorldError> {
+    static CRDS: OnceLock<Vec<CompiledCrd>> = OnceLock::new();
+    if let Some(crds) = CRDS.get() {
+        return Ok(crds);
+    }
+    let compile = |crd| {
+        let crd = serde_json::to_value(&crd).map_err(WorldError::Json)?;
+        CompiledCrd::new(&crd).map_err(WorldError::Crd)
+    };
+    let crds = api::crds()
+        .into_iter()
+        .map(compile)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(CRDS.get_or_init(|| crds))
+}
+
 /// A cluster and an organization on one clock.
 #[derive(Clone)]
 pub struct World {
@@ -91,9 +109,8 @@ impl World {
 
     fn cluster(settings: kubesim::Settings, clock: VirtualClock) -> Result<Kubesim, WorldError> {
         let kubernetes = Kubesim::new(settings, move || clock.now());
-        for crd in api::crds() {
-            let crd = serde_json::to_value(&crd).map_err(WorldError::Json)?;
-            kubernetes.install_crd(&crd).map_err(WorldError::Crd)?;
+        for crd in crds()? {
+            kubernetes.install(crd);
         }
         Ok(kubernetes)
     }
@@ -116,12 +133,27 @@ impl World {
             let (organization, network) = (organization.clone(), network.clone());
             async move {
                 if network.load(Ordering::Relaxed) {
-                    Ok(organization.handle(request).await)
+                    organization.handle(request).await.map_err(|lost| match lost {
+                        orgsim::Lost::Refused => LostAnswer::Refused,
+                        orgsim::Lost::Broken => LostAnswer::Broken,
+                    })
                 } else {
-                    Err(aws::inprocess::LostAnswer::Refused)
+                    Err(LostAnswer::Refused)
                 }
             }
         });
+        self.operator_on(http, self.client(), config, host, seed)
+    }
+
+    /// As [`World::operator`], on wires of the caller's own.
+    pub fn operator_on(
+        &self,
+        http: SharedHttpClient,
+        client: Client,
+        config: Config,
+        host: &str,
+        seed: u64,
+    ) -> Operator<aws::Aws, VirtualClock> {
         let clock = self.clock;
         let metrics = Metrics::default();
         let observer = metrics.clone();
@@ -137,7 +169,7 @@ impl World {
         ));
         Operator {
             aws,
-            client: self.client(),
+            client,
             config,
             take_over: None,
             namespace: "default".to_owned(),

@@ -95,9 +95,8 @@ impl Aws {
 
     /// Calls that change the organization, or would.
     pub(crate) fn mutations(&self) -> Vec<Call> {
-        let reads = ["List", "Describe", "Get", "AssumeRole"];
         let mut calls = self.orgsim.calls();
-        calls.retain(|call| !reads.iter().any(|read| call.operation.starts_with(read)));
+        calls.retain(|call| !reads_only(&call.operation));
         calls
     }
 
@@ -113,6 +112,13 @@ impl Aws {
             state.creations
         );
     }
+}
+
+/// Does this operation change nothing?
+pub(crate) fn reads_only(operation: &str) -> bool {
+    ["List", "Describe", "Get", "AssumeRole"]
+        .iter()
+        .any(|read| operation.starts_with(read))
 }
 
 /// A port of the loopback address that the operating system picks.

@@ -55,12 +55,21 @@ impl Cluster {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Option<Self> {
+        Self::start_as(arguments, &[])
+    }
+
+    /// The same with people.
+    pub(crate) fn start_for(people: &[User]) -> Option<Self> {
+        Self::start_as(&[], people)
+    }
+
+    fn start_as(arguments: &[&str], people: &[User]) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         let options = Options {
-            users: vec![User::new(OPERATOR, &[])],
+            users: [&[User::new(OPERATOR, &[])], people].concat(),
             extra_api_server_args: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             ..Options::default()
         };
@@ -103,7 +112,11 @@ impl Cluster {
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.plane.kubeconfig_for(OPERATOR).unwrap().to_owned()
+        self.kubeconfig_for(OPERATOR)
+    }
+
+    pub(crate) fn kubeconfig_for(&self, user: &str) -> PathBuf {
+        self.plane.kubeconfig_for(user).unwrap().to_owned()
     }
 
     pub(crate) fn watch_client(&self) -> kube::Config {
@@ -123,6 +136,11 @@ impl Cluster {
     /// kubectl as the operator's user.
     pub(crate) fn kubectl_as_operator(&self, arguments: &[&str]) -> Answer {
         self.run(&self.kubeconfig(), arguments, None)
+    }
+
+    /// kubectl as another user, with an object on standard input.
+    pub(crate) fn kubectl_as(&self, user: &str, arguments: &[&str], object: &Value) -> Answer {
+        self.run(&self.kubeconfig_for(user), arguments, Some(object))
     }
 
     fn run(&self, kubeconfig: &Path, arguments: &[&str], object: Option<&Value>) -> Answer {
@@ -340,7 +358,14 @@ fn rights() -> Value {
             .iter()
             .filter(|rule| rule.own_namespace == own);
         rules
-            .map(|rule| json!({"apiGroups": [rule.group], "resources": [rule.resource], "verbs": rule.verbs}))
+            .map(|rule| {
+                let mut granted =
+                    json!({"apiGroups": [rule.group], "resources": [rule.resource], "verbs": rule.verbs});
+                if !rule.names.is_empty() {
+                    granted["resourceNames"] = json!(rule.names);
+                }
+                granted
+            })
             .collect()
     };
     let group = "rbac.authorization.k8s.io";

@@ -47,14 +47,19 @@ impl Witness {
 
     /// Judges everything that was seen; gives how many versions that were.
     pub(crate) fn judge(self) -> usize {
+        self.judge_and_recall().len()
+    }
+
+    /// Judges everything that was seen, and gives it.
+    pub(crate) fn judge_and_recall(self) -> Vec<Object> {
         self.stop.send(()).unwrap();
         self.thread.join().unwrap();
-        let seen = self.seen.lock().unwrap();
-        for object in seen.iter() {
+        let seen = self.seen.lock().unwrap().clone();
+        for object in &seen {
             obeys_the_rules_of_health(object);
             only_people_write_the_spec(object);
         }
-        seen.len()
+        seen
     }
 }
 

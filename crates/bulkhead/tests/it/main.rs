@@ -11,15 +11,20 @@
 )]
 
 mod acme;
+mod approvals;
 mod aws;
 mod bad_input;
 mod cluster;
 mod command_line;
 mod crashes;
+mod frozen;
 mod honesty;
 mod leaders;
+mod lost_answers;
 mod manifests;
 mod process;
+mod proxy;
 mod rights;
+mod simulate;
 mod two_clusters;
 mod wait;

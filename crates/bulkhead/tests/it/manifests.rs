@@ -20,6 +20,17 @@ pub(crate) fn account(namespace: &str, name: &str, environment: &str) -> Value {
     })
 }
 
+/// So many AwsAccounts that ask for nothing special, in the namespace `team-otter`, with all they need: the namespace
+/// and the Baseline `standard` come first.
+pub(crate) fn romp(accounts: usize) -> Vec<Value> {
+    let mut objects = vec![
+        namespace("team-otter", &json!({"team": "otter"})),
+        baseline("standard"),
+    ];
+    objects.extend((0..accounts).map(|n| account("team-otter", &format!("otter-{n:02}"), "dev")));
+    objects
+}
+
 /// `object` with a value at a JSON pointer whose parent is there.
 pub(crate) fn with(mut object: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();

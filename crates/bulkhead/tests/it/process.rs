@@ -158,9 +158,22 @@ impl Operator {
     }
 
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Stops the process where it stands, as a frozen machine does; until [`Operator::go_on`].
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.pid.to_string();
-        let status = Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap();
-        assert!(status.success(), "{} could not be told to stop", self.name);
+        let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(status.success(), "{} could not be sent SIG{name}", self.name);
     }
 
     /// SIGTERM; ends with success, and gives how long that took.

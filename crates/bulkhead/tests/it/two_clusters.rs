@@ -111,7 +111,8 @@ fn a_second_cluster_is_refused_until_it_is_told_to_take_over() {
     assert_eq!(since, ["TagResource"], "the mark is all that was written");
     assert_eq!(
         aws.orgsim.state().root.tags["bulkhead.dev/installation"],
-        mark(&second)
+        format!("{}:1", mark(&second)),
+        "the first take-over"
     );
     assert_eq!(new.ready(), (200, "leading".to_owned()));
 

@@ -1,7 +1,7 @@
 //! The example of the README.
 
 use crate::scene::{MINUTE, Scene, acme, config, in_virtual_time};
-use simulator::{Entry, Scenario, simulate};
+use simulator::{Entry, Faults, Scenario, simulate};
 use std::time::Duration;
 
 #[test]
@@ -94,6 +94,7 @@ fn transcript(seed: u64) -> (String, String) {
         let scenario = Scenario {
             manifests,
             config: config(),
+            faults: Faults::default(),
             seed,
             until: Duration::from_hours(1),
         };

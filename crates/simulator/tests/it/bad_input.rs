@@ -321,6 +321,52 @@ fn a_quota_that_is_used_up_is_told_and_tried_again_each_hour() {
 }
 
 #[test]
+fn a_quota_that_stays_used_up_is_told_once() {
+    in_virtual_time(async {
+        let mut scene = Scene::new(12);
+        scene.apply_acme_platform().await;
+        scene.create("team-web", "bittern", spec("dev")).await;
+        let organization = scene.world.organization.clone();
+        let fail = |reason| organization.fail_next_creation(reason);
+        for _ in 0..6 {
+            fail(FailureReason::AccountLimitExceeded);
+        }
+        fail(FailureReason::InvalidAddress);
+        scene.start();
+        let stalled = |s: &Scene| s.is("team-web", "bittern", "Stalled", "True", "AccountLimitExceeded");
+        scene.run_until(10 * MINUTE, "told", stalled).await;
+        scene.run_for(MINUTE).await;
+        let told = scene.events("bittern");
+        let times = |events: &[String], reason: &str| events.iter().filter(|event| *event == reason).count();
+        assert_eq!(times(&told, "AccountLimitExceeded"), 1, "{told:?}");
+        let sixth = |s: &Scene| s.calls("CreateAccount") == 6 && stalled(s);
+        scene.run_until(6 * 61 * MINUTE, "tried again", sixth).await;
+        scene.run_for(10 * MINUTE).await;
+        assert_eq!(scene.events("bittern"), told, "nothing of it is news");
+
+        // Another reason is.
+        let other = |s: &Scene| {
+            s.is(
+                "team-web",
+                "bittern",
+                "Stalled",
+                "True",
+                "BusinessValidationFailed",
+            )
+        };
+        scene.run_until(90 * MINUTE, "another reason", other).await;
+        scene.run_for(MINUTE).await;
+        let told = scene.events("bittern");
+        assert_eq!(times(&told, "BusinessValidationFailed"), 1, "{told:?}");
+        scene.run_until_all_ready(90 * MINUTE).await;
+        scene.run_for(MINUTE).await;
+        let told = scene.events("bittern");
+        assert_eq!(times(&told, "Ready"), 1, "{told:?}");
+        scene.assert_one_account_each(1);
+    });
+}
+
+#[test]
 fn aws_denies_writing_the_mark() {
     in_virtual_time(async {
         let mut scene = Scene::new(11);

@@ -166,7 +166,7 @@ async fn rename(scene: &Scene, unit: &str, name: &str) {
                 .into(),
         )
         .unwrap();
-    let answer = scene.world.organization.handle(request).await;
+    let answer = scene.world.organization.handle(request).await.unwrap();
     assert_eq!(answer.status(), 200, "{:?}", answer.body());
 }
 

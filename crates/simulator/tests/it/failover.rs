@@ -130,6 +130,54 @@ fn a_new_cluster_is_refused_until_the_old_one_is_named() {
     });
 }
 
+fn root_mark(scene: &Scene) -> String {
+    scene.world.organization.state().root.tags["bulkhead.dev/installation"].clone()
+}
+
+#[test]
+fn a_flag_left_standing_does_not_fire_when_the_organization_is_taken_back() {
+    in_virtual_time(async {
+        let mut old = Scene::new(6);
+        old.apply_acme().await;
+        old.start();
+        old.run_until_all_ready(10 * MINUTE).await;
+        old.kill(0);
+        let first = root_mark(&old);
+        let mut new = old.new_cluster();
+        new.apply_acme().await;
+        new.start_with(config(), Some(first.clone()));
+        new.run_until_all_ready(10 * MINUTE).await;
+        let second = root_mark(&new);
+        assert!(second.ends_with(":1"), "{second}");
+        new.kill(0);
+
+        old.start_with(config(), Some(second));
+        old.run_for(5 * MINUTE).await;
+        let third = root_mark(&old);
+        assert_eq!(third, format!("{first}:2"), "taken back");
+        old.run_until_all_ready(10 * MINUTE).await;
+
+        // The Deployment of the new cluster still carries its flag.
+        let mutations = new.mutations().len();
+        new.start_with(config(), Some(first));
+        new.run_for(20 * MINUTE).await;
+        assert_eq!(new.mutations().len(), mutations);
+        assert_eq!(root_mark(&new), third);
+        assert!(new.is("team-web", "shop-dev", "Stalled", "True", "OrganizationClaimed"));
+        let told = new.account("team-web", "shop-dev")["status"].to_string();
+        assert!(told.contains(&format!("--take-over={third}")), "{told}");
+        new.kill(0);
+
+        // A restart of the rightful one finds its mark settled, number and all.
+        old.kill(0);
+        old.start();
+        old.create("team-web", "late", spec("dev")).await;
+        old.run_until_all_ready(10 * MINUTE).await;
+        assert_eq!(root_mark(&old), third);
+        old.assert_one_account_each(7);
+    });
+}
+
 #[test]
 fn the_old_cluster_stops_within_a_period_when_it_is_taken_over() {
     in_virtual_time(async {

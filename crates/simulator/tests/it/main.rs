@@ -8,6 +8,10 @@
 
 mod acme;
 mod bad_input;
+mod brake;
 mod drift;
 mod failover;
+mod faults;
+mod limits;
+mod restore;
 mod scene;

@@ -1,0 +1,99 @@
+//! `bulkhead simulate --faults`: the example of the README, and what it says to bad input.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+struct Answer {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn simulate(faults: &Path, more: &[&str]) -> Answer {
+    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .args(["simulate", "examples/acme", "--faults"])
+        .arg(faults)
+        .args(more)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Answer {
+        status: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+#[test]
+fn the_example_survives_and_says_what_it_survived() {
+    let example = Path::new("examples/faults/lost-answers.yaml");
+    let json = simulate(example, &["-o", "json"]);
+    assert_eq!(json.status, Some(0), "{}", json.err);
+    let report: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(report["aws"]["accounts"], 6);
+    let lost = report["faults"]["aws"]["answerLost"].as_u64().unwrap();
+    let broken = report["faults"]["kubernetes"]["watchBroken"].as_u64().unwrap();
+    assert!(lost > 2 && broken > 0, "{}", report["faults"]);
+
+    let table = simulate(example, &[]);
+    assert_eq!(table.status, Some(0), "{}", table.err);
+    for words in [
+        "6 of 6 accounts Ready",
+        "6 accounts, 6 CreateAccount calls",
+        "Faults hit ",
+        &format!("answerLost {lost}"),
+        &format!("watchBroken {broken}"),
+    ] {
+        assert!(table.out.contains(words), "{words:?} is not in\n{}", table.out);
+    }
+}
+
+#[test]
+fn a_bad_plan_is_one_line_that_names_the_place_and_exit_status_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.yaml");
+    for (text, words) in [
+        ("version: [", "plan.yaml: document: must be YAML or JSON, not "),
+        ("", "plan.yaml: document: must be a mapping, not null"),
+        ("version: 2", "plan.yaml: version: must be 1, not 2"),
+        ("aws: {rules: []}", "plan.yaml: version: must be 1, not absent"),
+        (
+            "version: 1\nAWS: {}",
+            "plan.yaml: document: must have no fields but version, aws, kubernetes, not AWS",
+        ),
+        (
+            "version: 1\naws: {version: 3, rules: []}",
+            "plan.yaml: aws.version: must be 1, not 3",
+        ),
+        (
+            "version: 1\naws: {rules: [{fault: fire}]}",
+            "plan.yaml: aws.rules[0].fault: must be one of throttle, ",
+        ),
+        (
+            "version: 1\naws: {rules: [{fault: slow, operations: [Fly]}]}",
+            "plan.yaml: aws.rules[0].operations[0]: must be reads, writes or one of ",
+        ),
+        (
+            "version: 1\nkubernetes: {rules: [{fault: slow, often: 3}]}",
+            "plan.yaml: kubernetes.rules[0]: must have no fields but fault, ",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let Answer { status, out, err } = simulate(&path, &[]);
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{text:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{text:?}: {err}");
+        assert!(
+            err.starts_with("error: ") && err.contains(words),
+            "{words:?} is not in {err:?}"
+        );
+    }
+    let missing = simulate(&directory.path().join("missing.yaml"), &[]);
+    assert_eq!(missing.status, Some(2));
+    assert!(
+        missing.err.contains("missing.yaml: No such file"),
+        "{}",
+        missing.err
+    );
+}
