@@ -1,0 +1,95 @@
+//! The seeds that every change plays.
+
+use crate::{dst, text};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// What must have happened somewhere in a thousand seeds, or they prove less than they seem to.
+const HAPPENS: &[&str] = &[
+    "AWS answerLost",
+    "AWS concurrentModification",
+    "AWS emptyPage",
+    "AWS refused",
+    "AWS requestLost",
+    "AWS serviceException",
+    "AWS serviceExceptionAfterEffect",
+    "AWS slow",
+    "AWS staleRead",
+    "AWS throttle",
+    "AWS timeout",
+    "AWS timeoutAfterEffect",
+    "Kubernetes conflict",
+    "Kubernetes connectionLost",
+    "Kubernetes connectionLostAfterEffect",
+    "Kubernetes gatewayTimeoutAfterEffect",
+    "Kubernetes gone",
+    "Kubernetes hang",
+    "Kubernetes hangAfterEffect",
+    "Kubernetes internalError",
+    "Kubernetes slow",
+    "Kubernetes tooManyRequests",
+    "Kubernetes unavailable",
+    "Kubernetes watchBroken",
+    "Kubernetes watchStale",
+    "crash",
+    "disaster OlderEtcd",
+    "disaster SecondCluster",
+    "disaster Wiped",
+];
+
+/// Plays seeds that must pass; the output says which do not. Gives what it tells.
+fn pass(arguments: &[&str]) -> String {
+    let output = dst(arguments);
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", text(&output.stderr));
+    // The figures, for whoever reads the log.
+    print!("{told}");
+    told
+}
+
+#[test]
+fn a_thousand_seeds_pass() {
+    // `cargo xtask test --fast` plays fewer.
+    let seeds = std::env::var("BULKHEAD_DST_SEEDS").unwrap_or_else(|_| "0..1000".to_owned());
+    let told = pass(&["--seeds", &seeds]);
+    let (_, happened) = told.split_once("what happened: ").unwrap();
+    for what in HAPPENS {
+        assert!(
+            happened.contains(&format!("{what} ")),
+            "{what} never happened: {happened}"
+        );
+    }
+}
+
+#[test]
+fn one_vend_survives_a_crash_at_every_await_and_call() {
+    pass(&["--crash-points"]);
+}
+
+fn transcripts(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(directory).unwrap();
+    files
+        .map(|file| {
+            let file = file.unwrap();
+            (
+                file.file_name().into_string().unwrap(),
+                fs::read(file.path()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn twenty_seeds_are_the_same_byte_for_byte_in_another_process() {
+    let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // The number of threads must not matter either.
+    for (directory, jobs) in [(&first, "1"), (&second, "2")] {
+        let path = directory.path().to_str().unwrap();
+        pass(&["--seeds", "2000..2020", "--jobs", jobs, "--transcripts", path]);
+    }
+    let (first, second) = (transcripts(first.path()), transcripts(second.path()));
+    assert_eq!(first.len(), 20);
+    assert!(first.values().all(|transcript| transcript.len() > 1000));
+    for (name, transcript) in &first {
+        assert!(second.get(name) == Some(transcript), "{name} differs");
+    }
+}
