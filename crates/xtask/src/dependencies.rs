@@ -105,7 +105,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         crates: &["bulkhead"],
-        never: &[Named("controlplane"), Named("xtask")],
+        never: &[Named("bulkhead-dst"), Named("controlplane"), Named("xtask")],
         why: "what only developers need stays out of the product",
     },
 ];

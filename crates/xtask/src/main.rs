@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod dependencies;
+mod dst;
 mod error;
 mod generate;
 mod nightly;
@@ -42,6 +43,8 @@ enum Command {
     ControlPlane,
     /// Run a control plane, a simulated organization and the operator until Ctrl-C
     Playground(playground::Args),
+    /// Play seeds of the deterministic simulation, or replay one
+    Dst(dst::Args),
     /// Run what is too slow for every change
     Nightly,
 }
@@ -71,6 +74,7 @@ fn run(command: &Command) -> Result<(), Error> {
         Command::Sizes => sizes::run(&workspace),
         Command::ControlPlane => control_plane::run(&workspace),
         Command::Playground(args) => playground::run(&workspace, args),
+        Command::Dst(args) => dst::run(&workspace, args),
         Command::Nightly => nightly::run(&workspace),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::{
+    dst,
     error::{Error, run as run_command},
     test::step,
     workspace::Workspace,
@@ -12,7 +13,10 @@ use crate::{
 const BINARY_TARGET_BYTES: u64 = 15_000_000;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
-    step("release build and size of the binary", || binary_size(workspace))
+    step("release build and size of the binary", || binary_size(workspace))?;
+    step("20,000 seeds of the deterministic simulation", || {
+        dst::nightly(workspace)
+    })
 }
 
 fn binary_size(workspace: &Workspace) -> Result<(), Error> {

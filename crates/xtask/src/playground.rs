@@ -80,7 +80,8 @@ async fn play(workspace: &Workspace, assets: PathBuf, args: &Args) -> Result<(),
     let mut cluster = ControlPlane::start(options).await?;
 
     eprintln!("installing crds/ and the example's Baseline and Namespaces");
-    apply(&cluster, &[&workspace.root.join("crds")])?;
+    let (crds, deploy) = (workspace.root.join("crds"), workspace.root.join("deploy"));
+    apply(&cluster, &[&crds, &deploy.join("approval-policy.yaml")])?;
     kubectl(&cluster)?.and_run(&[
         "wait",
         "--for=condition=Established",

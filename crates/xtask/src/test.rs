@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave out clippy and the documentation
+    /// Leave out clippy and the documentation, and play 100 seeds of the deterministic simulation instead of 1,000
     #[arg(long)]
     fast: bool,
 }
@@ -49,6 +49,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     let test = |arguments: &[&str]| {
         let mut command = cargo(&["test", "--workspace"]);
         command.args(arguments);
+        if args.fast {
+            command.env("BULKHEAD_DST_SEEDS", "0..100");
+        }
         if let Some(directory) = &assets {
             command.env("KUBEBUILDER_ASSETS", directory);
         }

@@ -1,7 +1,9 @@
 //! Writes what is generated, or checks that it is up to date. `PRODUCERS` is the list of what that is.
 
+mod aws_errors;
 mod crds;
 mod deploy;
+mod failure_reasons;
 mod readme;
 
 use std::{

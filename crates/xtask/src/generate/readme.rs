@@ -2,14 +2,18 @@
 
 use std::fs;
 
-use super::Generated;
+use super::{Generated, aws_errors, failure_reasons};
 use crate::{error::Error, workspace::Workspace};
 
 /// A generated part: its name in the markers, and what stands between them.
 type Block = (&'static str, fn(&Workspace) -> String);
 
 /// Every generated part. A new reference table is one more line.
-const BLOCKS: &[Block] = &[("crates", crate_map)];
+const BLOCKS: &[Block] = &[
+    ("crates", crate_map),
+    ("aws-errors", aws_errors::table),
+    ("failure-reasons", failure_reasons::table),
+];
 
 pub(super) fn produce(workspace: &Workspace) -> Result<Generated, Error> {
     let mut generated = Generated::default();
