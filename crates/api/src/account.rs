@@ -4,13 +4,13 @@
     reason = "KubeSchema derives a second, private struct from each of ours"
 )]
 
-use crate::rules;
+use crate::{Awaiting, rules};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the account is for, whose it is, and which Baseline governs it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
     printcolumn(name = "Env", type_ = "string", json_path = ".spec.environment"),
     printcolumn(name = "OU", type_ = "string", json_path = ".status.organizationalUnit.path"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.baseline.assigned.revision"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -187,6 +188,11 @@ pub struct AwsAccountStatus {
     /// Where facts about the account are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<OutputsStatus>,
+    /// What Bulkhead will not do alone and waits for an Approval of, by kind of decision: `bulkhead approve` shows and
+    /// answers it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::awaiting")]
+    pub awaiting: Vec<Awaiting>,
     /// One line for a person: what the account waits for, or what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
@@ -203,6 +209,31 @@ pub struct BaselineStatusRef {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The revision of it that the account is to have. It is written before anything is changed for it, and before the
+    /// account carries it as the tag `bulkhead.dev/revision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<AssignedStatus>,
+}
+
+/// The revision of a Baseline that an account is to have.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignedStatus {
+    /// Its name: the Baseline's, `-`, and the first 10 hexadecimal digits of its hash.
+    pub revision: String,
+    /// Hash of its content: `sha256:` and 64 hexadecimal digits.
+    pub hash: String,
+    /// Counts the revisions this account has had, from 1. An account in AWS that carries a higher number than this is not
+    /// changed: the cluster was restored to an older state.
+    #[schemars(range(min = 1))]
+    pub sequence: i64,
+    /// Who decided it: `Automatic`.
+    pub by: String,
+    /// Keys of the tags that Bulkhead writes on the account, stored before the first of them is written.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(length(max = 50))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub tag_keys: BTreeSet<String>,
 }
 
 /// An organizational unit.

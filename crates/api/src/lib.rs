@@ -7,14 +7,19 @@
 //! rule on the field itself does not run when the field is removed.
 
 mod account;
+mod approval;
 mod baseline;
 mod organization;
 mod rules;
 mod schema;
 
 pub use account::{
-    AccessStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef, BaselineStatusRef,
-    CreationStatus, DeletionPolicy, OrganizationalUnitStatus, OutputsSpec, OutputsStatus, Owner, TagsStatus,
+    AccessStatus, AssignedStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef,
+    BaselineStatusRef, CreationStatus, DeletionPolicy, OrganizationalUnitStatus, OutputsSpec, OutputsStatus,
+    Owner, TagsStatus,
+};
+pub use approval::{
+    Approval, ApprovalAction, ApprovalDecision, ApprovalSpec, ApprovalSubject, Awaiting, SubjectKind,
 };
 pub use baseline::{
     AccountsStatus, Baseline, BaselineSpec, BaselineStatus, Environment, EnvironmentStatus, MandatoryTag,
@@ -23,7 +28,9 @@ pub use baseline::{
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     Condition, LabelSelector, LabelSelectorRequirement,
 };
-pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+pub use organization::{
+    AccountsSlot, BrakeStatus, CountSlot, Organization, OrganizationSpec, OrganizationStatus,
+};
 pub use schema::crds;
 
 /// API group of every kind.
@@ -34,7 +41,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const FINALIZER: &str = "bulkhead.dev/account";
 /// Field manager of everything the operator applies, except what [`JOURNAL_MANAGER`] owns.
 pub const FIELD_MANAGER: &str = "bulkhead";
-/// Field manager of `status.creation`: an apply of the one manager must not erase what the other one wrote.
+/// Field manager of an AwsAccount's `status.creation` and of the Organization's `status.brake`: an apply of the one manager must not erase what the other one wrote.
 pub const JOURNAL_MANAGER: &str = "bulkhead-journal";
 
 /// Types of the conditions in `status.conditions`.

@@ -5,6 +5,7 @@
 )]
 
 use crate::rules;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -60,8 +61,60 @@ pub struct OrganizationStatus {
     /// The mark of this installation, once it has settled: its operators need not wait again after a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_mark: Option<String>,
+    /// What is spent of the budgets that limit how fast things change. Written before each change is sent; without it
+    /// nothing is spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brake: Option<BrakeStatus>,
     /// Ready: the organization was read, and this installation governs it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// What is spent of the budgets that limit how fast things change, in slots of time. A slot counts until a whole window
+/// after its end.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrakeStatus {
+    /// CreateAccount requests, in slots of five minutes, for the budget of an hour (`creation.perHour`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub creations_by_5_minutes: Vec<CountSlot>,
+    /// The same in slots of an hour, for the budget of 24 hours (`creation.perDay`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub creations_by_hour: Vec<CountSlot>,
+    /// Accounts that were moved, in slots of a twelfth of the window (`massChange`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub moves: Vec<AccountsSlot>,
+    /// Accounts whose policies were changed, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub policy_changes: Vec<AccountsSlot>,
+}
+
+/// How many there were in one slot.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountSlot {
+    /// When the slot began.
+    #[schemars(schema_with = "crate::schema::timestamp")]
+    pub started_at: Timestamp,
+    /// How many.
+    #[schemars(range(min = 0))]
+    pub count: i64,
+}
+
+/// Which accounts there were in one slot.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountsSlot {
+    /// When the slot began.
+    #[schemars(schema_with = "crate::schema::timestamp")]
+    pub started_at: Timestamp,
+    /// Ids of the accounts. Each is in one slot only, its last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub account_ids: Vec<String>,
 }

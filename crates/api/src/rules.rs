@@ -4,6 +4,7 @@
 //! them. They are written without repetition counts over Unicode classes, which compile to very large programs: `size()`
 //! bounds the length instead.
 
+use crate::ApprovalAction;
 use kube::core::{Message, Reason, Rule};
 
 /// What a tag's key or value may be made of (AWS Organizations API, `Tag`), as a CEL string inside a bracket expression.
@@ -305,5 +306,52 @@ pub(crate) fn one_source() -> Rule {
     rule(
         "has(self.field) != has(self.tag)",
         "'spec.mandatoryTags.valueFrom must have exactly one of field and tag; got ' + (has(self.field) ? 'both' : 'neither')",
+    )
+}
+
+// --- Approval
+
+/// What was decided never becomes another decision. Sits on the spec as a whole, so that no field can be removed or added.
+pub(crate) fn approval_frozen() -> Rule {
+    fixed(
+        "self == oldSelf",
+        "an Approval never changes: create another one, or delete this one",
+    )
+}
+
+/// Each action is about one kind of object; the policy on Approvals judges the right to it by that.
+pub(crate) fn approval_subject() -> Rule {
+    let (mut fits, mut words) = (Vec::new(), Vec::new());
+    for action in ApprovalAction::ALL {
+        let kind = action.subject().as_str();
+        fits.push(format!(
+            "(self.action == '{action}' && self.subject.kind == '{kind}')"
+        ));
+        words.push(format!("{action} about {kind}"));
+    }
+    rule(
+        fits.join(" || "),
+        format!(
+            "'spec.subject.kind must fit spec.action ({}); got ' + self.action + ' about ' + self.subject.kind",
+            words.join(", ")
+        ),
+    )
+}
+
+/// A namespace where the kind has one. The word is reserved in CEL, hence the underscores.
+pub(crate) fn approval_namespace() -> Rule {
+    rule(
+        "has(self.subject.__namespace__) == (self.subject.kind == 'AwsAccount')",
+        "'spec.subject.namespace must be set for an AwsAccount and for no other kind; got ' + \
+         (has(self.subject.__namespace__) ? '\"' + self.subject.__namespace__ + '\"' : 'none') + ' for ' + self.subject.kind",
+    )
+}
+
+/// A digest as it stands under `status.awaiting`.
+pub(crate) fn digest() -> Rule {
+    text(
+        "spec.digest",
+        "sha256: and 64 lower-case hexadecimal digits",
+        "self.matches('^sha256:[0-9a-f]{64}$')",
     )
 }

@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions, and the schemas that schemars cannot derive.
 
-use crate::{AwsAccount, Baseline, Organization};
+use crate::{Approval, Awaiting, AwsAccount, Baseline, Organization};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -12,7 +12,12 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// Optional fields are not nullable: an explicit null would keep the server from applying a default, and nullable nodes
 /// lose their type in OpenAPI v2.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![AwsAccount::crd(), Baseline::crd(), Organization::crd()];
+    let mut crds = vec![
+        Approval::crd(),
+        AwsAccount::crd(),
+        Baseline::crd(),
+        Organization::crd(),
+    ];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version
@@ -65,6 +70,21 @@ fn fallback(expression: &str) -> Option<String> {
 /// A point in time as Kubernetes writes it.
 pub(crate) fn timestamp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
+}
+
+/// The same in a spec, where every string has a bound.
+pub(crate) fn short_timestamp(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 40})
+}
+
+/// `status.awaiting`: a list map, because an object can wait for decisions of several kinds at once, and for one of each.
+pub(crate) fn awaiting(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["action"],
+        "items": generator.subschema_for::<Awaiting>(),
+    })
 }
 
 /// `spec.tags`.

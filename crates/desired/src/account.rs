@@ -42,6 +42,7 @@ pub(crate) fn judge(
         created: created(object),
         workload: spec.workload.clone(),
         environment: spec.environment.clone(),
+        revision: terms.revision.clone(),
         email,
         account_name,
         role_name: role_name(place, entry),

@@ -1,8 +1,8 @@
 //! What a Baseline says, with everything in it parsed; and why it is not accepted.
 
-use crate::{Rejection, selector, tags};
+use crate::{Rejection, effect, selector, tags};
 use api::{Baseline, BaselineSpec, Environment, LabelSelector, TagField};
-use model::{Email, Invalid, OuId, OuPath, Reason, RoleName};
+use model::{Email, Invalid, OuId, OuPath, Reason, Revision, RoleName};
 use std::collections::BTreeMap;
 
 /// The role AWS makes in a new account when nobody says otherwise (AWS Organizations API, CreateAccount, `RoleName`).
@@ -13,6 +13,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) spec: &'a BaselineSpec,
     pub(crate) environments: BTreeMap<&'a str, Place<'a>>,
     pub(crate) tags: Vec<tags::Rule<'a>>,
+    pub(crate) revision: Revision,
 }
 
 /// One environment of an accepted Baseline.
@@ -43,10 +44,12 @@ pub(crate) fn judge<'a>(name: &str, object: &'a Baseline) -> Result<Terms<'a>, R
     }
     judge_template(name, spec)?;
     let tags = tags::rules(spec)?;
+    let revision = effect::revision(name, spec, &environments)?;
     Ok(Terms {
         spec,
         environments,
         tags,
+        revision,
     })
 }
 

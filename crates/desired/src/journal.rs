@@ -1,10 +1,10 @@
 //! What Kubernetes remembers of one object, read back from its metadata and status.
 
 use crate::Rejection;
-use api::{AwsAccount, CreationStatus, FINALIZER};
+use api::{AssignedStatus, AwsAccount, CreationStatus, FINALIZER};
 use model::{
-    AccountId, AccountName, CreateRequestId, Creation, Email, Invalid, JournalEntry, OutputsState, Reason,
-    RoleName, TagKey, Token,
+    AccountId, AccountName, Assigned, AssignedBy, CreateRequestId, Creation, Email, Invalid, JournalEntry,
+    OutputsState, Reason, Revision, RevisionHash, RevisionName, RoleName, TagKey, Token,
 };
 
 /// The entry, and a rejection when the status holds something the operator cannot have written: then the object is left
@@ -16,6 +16,10 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
         .map(AccountId::parse)
         .transpose();
     let creation = status.and_then(|s| s.creation.as_ref()).map(creation).transpose();
+    let assigned = status
+        .and_then(|s| s.baseline.as_ref()?.assigned.as_ref())
+        .map(assigned)
+        .transpose();
     let access = status
         .and_then(|s| s.access.as_ref())
         .filter(|access| access.verified_at.is_some());
@@ -23,12 +27,14 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
         .and_then(|s| s.tags.as_ref())
         .into_iter()
         .flat_map(|tags| tags.managed.keys());
-    let broken = match (&account_id, &creation) {
-        (Err(error), _) => Some(broken("status.accountId", error)),
-        (_, Err(error)) => Some(broken("status.creation", error)),
+    let broken = match (&account_id, &creation, &assigned) {
+        (Err(error), _, _) => Some(broken("status.accountId", error)),
+        (_, Err(error), _) => Some(broken("status.creation", error)),
+        (_, _, Err(error)) => Some(broken("status.baseline.assigned", error)),
         _ => None,
     };
     let entry = JournalEntry {
+        uid: object.metadata.uid.clone().unwrap_or_default(),
         held: object
             .metadata
             .finalizers
@@ -37,6 +43,7 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
             .any(|finalizer| finalizer == FINALIZER),
         deleting: object.metadata.deletion_timestamp.is_some(),
         creation: creation.ok().flatten(),
+        assigned: assigned.ok().flatten(),
         account_id: account_id.ok().flatten(),
         verified_role: access.and_then(|access| access.role_arn.clone()),
         managed_tags: managed.filter_map(|key| TagKey::parse(key).ok()).collect(),
@@ -74,5 +81,31 @@ fn creation(status: &CreationStatus) -> Result<Creation, Invalid> {
         account_name: AccountName::parse(account_name)?,
         role_name: RoleName::parse(role_name)?,
         request_id: request_id.as_deref().map(CreateRequestId::parse).transpose()?,
+    })
+}
+
+/// By whom it was decided is told to people; to us it makes no difference.
+fn assigned(status: &AssignedStatus) -> Result<Assigned, Invalid> {
+    let AssignedStatus {
+        revision,
+        hash,
+        sequence,
+        by: _,
+        tag_keys,
+    } = status;
+    if *sequence < 1 {
+        return Err(Invalid::new("sequence", "at least 1", &sequence.to_string()));
+    }
+    Ok(Assigned {
+        revision: Revision {
+            name: RevisionName::parse(revision)?,
+            hash: RevisionHash::parse(hash)?,
+        },
+        sequence: *sequence,
+        by: AssignedBy::Automatic,
+        tag_keys: tag_keys
+            .iter()
+            .map(|key| TagKey::parse(key))
+            .collect::<Result<_, _>>()?,
     })
 }

@@ -8,13 +8,14 @@
 
 mod account;
 mod baseline;
+mod effect;
 mod emails;
 mod journal;
 mod selector;
 mod tags;
 
 use api::{AwsAccount, Baseline};
-use model::{AccountKey, DesiredOrg, Installation, Journal, OutputsState, Reason};
+use model::{AccountKey, DesiredOrg, Installation, Journal, OutputsState, Reason, Revision};
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -82,8 +83,8 @@ pub struct Resolved {
     pub desired: DesiredOrg,
     /// The objects that were not accepted. No object that is being deleted is among them.
     pub rejections: BTreeMap<AccountKey, Rejection>,
-    /// Every Baseline: accepted, or why not.
-    pub baselines: BTreeMap<String, Result<(), Rejection>>,
+    /// Every Baseline: the revision it is now, or why it was not accepted.
+    pub baselines: BTreeMap<String, Result<Revision, Rejection>>,
     /// What Kubernetes remembers of every object that could be decoded.
     pub journal: Journal,
 }
@@ -144,7 +145,7 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
     }
     let baselines = judged
         .into_iter()
-        .map(|(name, verdict)| (name.to_owned(), verdict.map(drop)))
+        .map(|(name, verdict)| (name.to_owned(), verdict.map(|terms| terms.revision)))
         .collect();
     Resolved {
         desired,

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// AWS's limit of tags on one account (AWS Organizations quotas).
 const MOST: usize = 50;
-/// Tags of ours that are not in the desired ones: the creation token, which differs per attempt.
-const RESERVED: usize = 1;
+/// Tags of ours that are not in the desired ones: the creation token, which differs per attempt, and the revision.
+const RESERVED: usize = 2;
 /// Bound of a compiled pattern, so that one Baseline cannot use up the operator's memory.
 const PATTERN_BYTES: usize = 1 << 20;
 

@@ -1,6 +1,6 @@
 //! What the custom resources ask for, resolved to values.
 
-use crate::{AccountName, Claim, Email, Installation, OuId, OuPath, RoleName, TagKey, TagValue};
+use crate::{AccountName, Claim, Email, Installation, OuId, OuPath, Revision, RoleName, TagKey, TagValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -43,6 +43,8 @@ pub struct DesiredAccount {
     pub workload: String,
     /// The environment it is for.
     pub environment: String,
+    /// The revision of its Baseline that it should have.
+    pub revision: Revision,
     /// Email of its root user.
     pub email: Email,
     /// Its account name.
@@ -54,7 +56,7 @@ pub struct DesiredAccount {
     /// The unit the Baseline's environment is bound to, once it has been.
     pub bound_unit: Option<OuId>,
     /// Every tag the account should carry under keys that are ours: mandatory ones, its own, and Bulkhead's.
-    /// Without the creation token, which differs per attempt.
+    /// Without the creation token, which differs per attempt, and the revision, whose sequence is in the journal.
     pub tags: BTreeMap<TagKey, TagValue>,
     /// The outputs ConfigMap, when one is wanted.
     pub outputs: Option<Outputs>,

@@ -1,6 +1,6 @@
 //! What must be remembered across crashes, and what the running process knows beside it.
 
-use crate::{AccountId, AccountName, CreateRequestId, Email, Reason, RoleName, TagKey, Token};
+use crate::{AccountId, AccountName, Assigned, CreateRequestId, Email, Reason, RoleName, TagKey, Token};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +32,16 @@ pub struct Creation {
 /// What Kubernetes remembers of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JournalEntry {
+    /// UID of the object: another object of its name is another object.
+    pub uid: String,
     /// The finalizer is set: a creation may be unsettled.
     pub held: bool,
     /// The object is being deleted.
     pub deleting: bool,
     /// The last creation intent.
     pub creation: Option<Creation>,
+    /// The revision the account is to have, which it may not have yet.
+    pub assigned: Option<Assigned>,
     /// The account this object was bound to.
     pub account_id: Option<AccountId>,
     /// The role whose use was proven from inside the account.

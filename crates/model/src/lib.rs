@@ -3,6 +3,8 @@
 //! Plain data without a client, a clock or a random number. Newtypes parse what AWS demands once, at the edge, and
 //! carry the AWS rule in their documentation, so that the planner never meets a malformed value.
 
+mod approval;
+mod brake;
 mod desired;
 mod ids;
 mod journal;
@@ -10,8 +12,12 @@ mod mark;
 mod observed;
 mod plan;
 mod reason;
+mod revision;
 mod text;
+mod turns;
 
+pub use approval::{ApprovalAction, ApprovalPolicy, Approvals, Awaiting, Decision};
+pub use brake::{Brake, Budget, Change, MassChange, Room, Spending};
 pub use desired::{AccountKey, DesiredAccount, DesiredOrg, Outputs};
 pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, Token};
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
@@ -24,7 +30,12 @@ pub use plan::{
     AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, Read, Stage, Step, StepId, Verdict,
 };
 pub use reason::Reason;
-pub use text::{AccountName, Claim, Email, Installation, Invalid, OuPath, RoleName, TagKey, TagValue};
+pub use revision::{Assigned, AssignedBy, Carried, Revision};
+pub use text::{
+    AccountName, Claim, Email, Installation, Invalid, OuPath, RevisionHash, RevisionName, RoleName, TagKey,
+    TagValue,
+};
+pub use turns::{Class, Turns};
 
 /// Tag keys that Bulkhead writes on what it owns (AWS: keys 1..128 characters, case-sensitive).
 pub mod tag_keys {
@@ -36,6 +47,9 @@ pub mod tag_keys {
     pub const WORKLOAD: &str = "bulkhead.dev/workload";
     /// On an account: the environment it was created for; a re-attachment must agree with it.
     pub const ENVIRONMENT: &str = "bulkhead.dev/environment";
+    /// On an account: `<revision>/<sequence>`, the revision of its Baseline that it has, and the how manieth it is. It is
+    /// never ahead of the object's status, unless the cluster was restored to an older state.
+    pub const REVISION: &str = "bulkhead.dev/revision";
     /// On the organization's root: `<installation>:<kube-system UID>`, which cluster governs this organization.
     pub const INSTALLATION: &str = "bulkhead.dev/installation";
     /// On organizational units made by Bulkhead: `<installation>`.

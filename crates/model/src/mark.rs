@@ -4,16 +4,29 @@
 //! compare-and-swap, so whoever writes it waits two re-read periods and reads it back twice before the first mutation,
 //! and everybody re-reads it each period: after a change of the mark nobody mutates for longer than one period plus
 //! AWS's read lag.
+//!
+//! A take-over adds a number, one above that of the value it replaces: `<installation>:<UID>:<number>`. The number says
+//! nothing of whose the mark is; but no value ever comes again, so that a `--take-over` left standing, which names a value
+//! exactly, works once.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+/// What stands before the number, and the number: 0 for a value that was never taken over.
+fn parts(value: &str) -> (&str, u64) {
+    value
+        .rsplit_once(':')
+        .filter(|(name, number)| name.contains(':') && !number.starts_with(['0', '+']))
+        .and_then(|(name, number)| Some((name, number.parse().ok()?)))
+        .unwrap_or((value, 0))
+}
+
 /// What this process knows of the mark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mark {
-    /// The value that names this cluster.
+    /// The value that names this cluster: the one the root carries, or the one to write.
     pub own: String,
-    /// The value whose holder a person named to be replaced (`--take-over`).
+    /// The value whose holder a person named to be replaced (`--take-over`), exactly.
     pub take_over: Option<String>,
     /// How often the mark is read again.
     pub reread: SignedDuration,
@@ -46,7 +59,7 @@ pub enum MarkVerdict {
 }
 
 impl Mark {
-    /// Nothing known yet.
+    /// Nothing known yet. `own` is `<installation>:<UID>`, or the value with a number that is known to have settled.
     pub fn new(own: String, take_over: Option<String>, reread: SignedDuration, settled: bool) -> Self {
         Self {
             own,
@@ -58,9 +71,38 @@ impl Mark {
         }
     }
 
+    /// The cluster, without the number of the take-over: `<installation>:<kube-system UID>`.
+    pub fn cluster(&self) -> &str {
+        parts(&self.own).0
+    }
+
+    /// Does this value of the mark name the same cluster, under whatever number?
+    pub fn names_us(&self, value: &str) -> bool {
+        parts(value).0 == parts(&self.own).0
+    }
+
+    /// Takes the number that the next value of ours would have after this one.
+    fn succeed(&mut self, replaced: &str) {
+        let number = parts(replaced).1.saturating_add(1);
+        self.own = format!("{}:{number}", parts(&self.own).0);
+    }
+
+    /// Did the last read find a value of ours?
+    fn was_ours(&self) -> bool {
+        let last = self.last_read.as_ref().and_then(|(last, _)| last.as_deref());
+        last.is_some_and(|last| self.names_us(last))
+    }
+
     /// A read of the root's tags that began at `began` found `value`.
     pub fn on_read(&mut self, value: Option<String>, began: Timestamp) {
-        if value.as_deref() == Some(self.own.as_str()) {
+        if let Some(found) = value.as_ref().filter(|found| self.names_us(found)) {
+            if *found != self.own {
+                // Ours, and not the one we know: another process of this cluster has taken the organization back, and
+                // what settled before says nothing of it.
+                self.own.clone_from(found);
+                self.written = None;
+                self.settled = false;
+            }
             if self.written.is_none() && !self.settled {
                 self.written = Some((began, 0));
             }
@@ -71,16 +113,21 @@ impl Mark {
                 self.settled |= *confirmed == 2;
             }
         } else {
-            if self
-                .last_read
-                .as_ref()
-                .is_some_and(|(last, _)| last.as_deref() == Some(self.own.as_str()))
-            {
+            if self.was_ours() {
                 // Lost after it had been ours: the right to take over was for one use, a person must name it again.
                 self.written = None;
                 self.take_over = None;
             }
             self.settled = false;
+            // A value that is replaced, or that went away before our eyes, is never followed by a lower number.
+            let gone = self.last_read.as_ref().and_then(|(last, _)| last.clone());
+            let replaced = match &value {
+                Some(value) => Some(value.clone()).filter(|value| self.take_over.as_ref() == Some(value)),
+                None => gone.filter(|gone| !self.names_us(gone)),
+            };
+            if let Some(replaced) = replaced {
+                self.succeed(&replaced);
+            }
         }
         self.last_read = Some((value, began));
     }
@@ -100,7 +147,7 @@ impl Mark {
             .is_some_and(|(written, confirmed)| written >= *began && confirmed == 0 && !self.settled);
         match value.as_deref() {
             _ if wrote_after_read => MarkVerdict::Settling,
-            Some(value) if value == self.own => match self.written {
+            Some(value) if self.names_us(value) => match self.written {
                 Some((_, confirmed)) if confirmed < 2 => MarkVerdict::Settling,
                 _ if now.duration_since(*began) > self.reread => MarkVerdict::Unknown,
                 _ => MarkVerdict::Ours,
@@ -245,6 +292,92 @@ mod tests {
             MarkVerdict::Claimed {
                 by: "acme:uid-0".into()
             }
+        );
+    }
+
+    const US: &str = "acme:uid-1";
+    const THEM: &str = "acme:uid-0";
+
+    /// A process of cluster `us`, started with this flag, that reads this value.
+    fn started(us: &str, take_over: Option<&str>, reads: &str) -> Mark {
+        let mut mark = mark(take_over);
+        mark.own = us.to_owned();
+        mark.on_read(Some(reads.to_owned()), at(0));
+        mark
+    }
+
+    #[test]
+    fn a_flag_left_standing_does_not_fire_when_the_other_side_takes_the_organization_back() {
+        let new = started(US, Some(THEM), THEM);
+        assert_eq!(new.verdict(at(0)), MarkVerdict::Write);
+        assert_eq!(new.own, "acme:uid-1:1", "what is written");
+        let old = started(THEM, Some(&new.own), &new.own);
+        assert_eq!(old.verdict(at(0)), MarkVerdict::Write);
+        assert_eq!(old.own, "acme:uid-0:2");
+        let again = started(US, Some(THEM), &old.own);
+        let claimed = |by: &Mark| MarkVerdict::Claimed { by: by.own.clone() };
+        assert_eq!(again.verdict(at(0)), claimed(&old), "the whole value is told");
+        let heir = started(US, Some(&old.own), &old.own);
+        assert_eq!(heir.own, "acme:uid-1:3");
+        let standing = started(THEM, Some("acme:uid-1:1"), &heir.own);
+        assert_eq!(standing.verdict(at(0)), claimed(&heir));
+    }
+
+    #[test]
+    fn a_number_does_not_make_a_mark_anothers() {
+        let mut m = started(US, Some(THEM), THEM);
+        m.on_written(at(1));
+        for read in [31, 61] {
+            m.on_read(Some("acme:uid-1:1".into()), at(read));
+        }
+        assert_eq!(m.verdict(at(61)), MarkVerdict::Ours);
+        let mut next = started(US, Some(THEM), "acme:uid-1:1");
+        assert_eq!(next.verdict(at(0)), MarkVerdict::Settling, "as after any restart");
+        next.on_read(Some("acme:uid-1:1".into()), at(30));
+        next.on_read(Some("acme:uid-1:1".into()), at(60));
+        assert_eq!(next.verdict(at(60)), MarkVerdict::Ours);
+        for other in [
+            "acme:uid-10",
+            "acme:uid-10:1",
+            "acme:uid-1:x",
+            "acme:uid-1:01",
+            "acme:uid-1:+1",
+            "acme:uid-1:",
+        ] {
+            let refused = MarkVerdict::Claimed { by: other.into() };
+            assert_eq!(started(US, None, other).verdict(at(0)), refused, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_settled_under_one_number_says_nothing_of_another() {
+        let settled = |own: &str, reads: &str| {
+            let mut mark = Mark::new(own.into(), None, SignedDuration::from_secs(30), true);
+            mark.on_read(Some(reads.into()), at(0));
+            mark.verdict(at(0))
+        };
+        assert_eq!(settled("acme:uid-1:2", "acme:uid-1:2"), MarkVerdict::Ours);
+        assert_eq!(
+            settled("acme:uid-1", "acme:uid-1:2"),
+            MarkVerdict::Settling,
+            "in between another cluster had it, and its licence may still run"
+        );
+    }
+
+    #[test]
+    fn a_mark_that_went_away_is_followed_by_a_higher_number_and_a_first_one_has_none() {
+        let mut first = mark(None);
+        first.on_read(None, at(0));
+        assert_eq!(
+            (first.verdict(at(0)), first.own.as_str()),
+            (MarkVerdict::Write, US)
+        );
+        let mut after = started(US, None, "acme:uid-0:4");
+        after.on_read(None, at(20));
+        after.on_read(None, at(25));
+        assert_eq!(
+            (after.verdict(at(25)), after.own.as_str()),
+            (MarkVerdict::Write, "acme:uid-1:5")
         );
     }
 }

@@ -247,6 +247,8 @@ pub struct ObservedOrg {
     units_made: BTreeMap<OuId, Timestamp>,
     /// Full reads in a row that missed a unit.
     unit_misses: BTreeMap<OuId, u32>,
+    /// How many full reads were complete, and when the first of them began.
+    fulls: Option<(u32, Timestamp)>,
 }
 
 impl ObservedOrg {
@@ -276,6 +278,8 @@ impl ObservedOrg {
                 self.merge_in_progress(in_progress);
                 self.looked(look, began);
                 self.full = Some(began);
+                let (count, _) = self.fulls.get_or_insert((0, began));
+                *count += 1;
             }
             Observation::Look {
                 look,
@@ -371,6 +375,14 @@ impl ObservedOrg {
         }
         names.reverse();
         Some(names.join("/"))
+    }
+
+    /// Is a unit gone that no full read of this process has shown? Like an account, it is not gone because one listing
+    /// missed it: several must have, over the time that AWS's lists may be behind.
+    pub fn has_shown_all_units(&self) -> bool {
+        self.fulls
+            .zip(self.full)
+            .is_some_and(|((count, first), last)| count >= MISSES && last >= first + READ_LAG)
     }
 
     /// Requests that are in progress, ours and others'.

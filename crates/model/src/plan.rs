@@ -1,8 +1,8 @@
 //! The plan: what to do, what waits and why, what is refused and why, what to look at, and each account's state in words.
 
 use crate::{
-    AccountId, AccountKey, AccountName, AccountState, CreateRequestId, Creation, Email, OuId, ParentId,
-    Reason, RoleName, TagKey, Tags, Token,
+    AccountId, AccountKey, AccountName, AccountState, Assigned, Awaiting, Brake, Change, CreateRequestId,
+    Creation, Email, OuId, ParentId, Reason, RoleName, TagKey, Tags, Token,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -37,6 +37,8 @@ pub struct Limits {
     pub refresh_full: SignedDuration,
     /// How often creations in progress are polled.
     pub poll: SignedDuration,
+    /// Budgets of changes.
+    pub brake: Brake,
 }
 
 /// One change: of AWS (one API call), or of what Kubernetes remembers.
@@ -46,8 +48,17 @@ pub enum Action {
     Hold,
     /// Remove the finalizer: no creation is unsettled.
     Release,
-    /// Store a creation intent, before anything is sent.
-    Intend(Creation),
+    /// Store a creation intent, and the revision the account is to be born with, before anything is sent.
+    Intend(Creation, Assigned),
+    /// Store the revision the account is to have, before the account carries it.
+    Assign {
+        /// Which account.
+        account: AccountId,
+        /// Its revision.
+        assigned: Assigned,
+    },
+    /// Ask the API server itself for the object: what the watch has brought may be old.
+    Reread,
     /// Take back an intent that was never sent, because the operator stops.
     Withdraw {
         /// The intent.
@@ -132,7 +143,9 @@ impl Action {
         match self {
             Self::Hold => "Hold",
             Self::Release => "Release",
-            Self::Intend(_) => "Intend",
+            Self::Intend(..) => "Intend",
+            Self::Assign { .. } => "Assign",
+            Self::Reread => "Reread",
             Self::Withdraw { .. } => "Withdraw",
             Self::RecordRequest { .. } => "RecordRequest",
             Self::WriteMark { .. } => "WriteMark",
@@ -157,7 +170,9 @@ impl Action {
             | Self::UntagAccount { .. } => true,
             Self::Hold
             | Self::Release
-            | Self::Intend(_)
+            | Self::Intend(..)
+            | Self::Assign { .. }
+            | Self::Reread
             | Self::Withdraw { .. }
             | Self::RecordRequest { .. }
             | Self::VerifyAccess { .. }
@@ -188,6 +203,8 @@ pub struct Step {
     pub action: Action,
     /// Why.
     pub reason: Reason,
+    /// What is counted before it is sent; `None`: no budget counts it.
+    pub spends: Option<Change>,
 }
 
 /// What has to be looked at before the plan can go on, or again because the last look is old.
@@ -273,6 +290,8 @@ pub struct AccountView {
     pub account: Option<AccountFacts>,
     /// It exists and is ours.
     pub vended: Stage,
+    /// Its revision is settled: stored, and not behind what the account carries.
+    pub assigned: Stage,
     /// It is in its unit.
     pub placed: Stage,
     /// It carries its tags.
@@ -281,6 +300,8 @@ pub struct AccountView {
     pub access: Stage,
     /// All in one.
     pub verdict: Verdict,
+    /// What a person has to decide.
+    pub awaiting: Vec<Awaiting>,
 }
 
 /// What to do. Immutable: the executor decides nothing.

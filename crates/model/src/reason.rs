@@ -79,6 +79,12 @@ reasons! {
     Suspended,
     /// Waiting for a free place among the creations in flight.
     CreationQueued,
+    /// The budget of creations is used up for now.
+    CreationBudgetExhausted,
+    /// The budget of moves is used up for now.
+    MoveBudgetExhausted,
+    /// What is spent of the budgets cannot be read: nothing is begun that they count.
+    BudgetUnknown,
     /// The creation intent is written; looking for an earlier effect before the call.
     LookingFirst,
     /// AWS is creating the account.
@@ -95,6 +101,8 @@ reasons! {
     OrganizationalUnitPending,
     /// The account is being moved.
     Moving,
+    /// The revision of the Baseline that the account is to have is being stored.
+    AssigningRevision,
     /// The account's tags are being written.
     Tagging,
     /// The access role does not work yet.
@@ -113,6 +121,16 @@ reasons! {
     FinalizingOrganization,
     /// AWS allows no further creation at the moment.
     AccountCreationRateLimitExceeded,
+    /// AWS is still at an earlier change of policies.
+    PolicyChangesInProgress,
+    /// A target has no place for another policy of this type: policies of others take them.
+    NoPolicySlot,
+    /// AWS is closing as many accounts as it does at a time.
+    CloseAccountRequestsLimitExceeded,
+    /// AWS's quota of closures within 30 days is used up.
+    CloseAccountQuotaExceeded,
+    /// AWS allows no further invitation at the moment.
+    InvitationLimitExceeded,
     /// The world differs from what the plan was made for.
     Reobserving,
 
@@ -125,6 +143,12 @@ reasons! {
     EmailInUse,
     /// The account carries the claim but does not fit the object, or is held by another object.
     ClaimMismatch,
+    /// The account carries a later revision than this object's status knows: the cluster was restored to an older state.
+    StateBehindAws,
+    /// Somebody has approved, but the admission policy that makes Approvals trustworthy is not in force.
+    ApprovalPolicyMissing,
+    /// Somebody has rejected what Bulkhead would not do alone.
+    ApprovalRejected,
     /// The object's account is closed.
     AccountClosed,
     /// AWS has suspended the account.
@@ -147,6 +171,14 @@ reasons! {
     TagLimitExceeded,
     /// A tag key that should become ours carries somebody else's value.
     TagConflict,
+    /// AWS's limit of policies, or of a policy's size, is reached.
+    PolicyLimitExceeded,
+    /// The organization cannot have policies of this type: it lacks features.
+    PolicyTypeNotAvailable,
+    /// AWS refuses a policy document.
+    MalformedPolicyDocument,
+    /// AWS refuses to invite an account.
+    InvitationRefused,
     /// A constraint of AWS is violated.
     ConstraintViolation,
     /// Something of this name exists that is not ours.
@@ -169,6 +201,8 @@ reasons! {
     TagsApplied,
     /// The access role was used with success.
     AccessVerified,
+    /// The account is to have another revision of its Baseline.
+    RevisionAssigned,
     /// The spec was accepted.
     Accepted,
 }
@@ -182,6 +216,7 @@ impl Reason {
                 | Self::CreationInProgress
                 | Self::OrganizationalUnitPending
                 | Self::Moving
+                | Self::AssigningRevision
                 | Self::Tagging
                 | Self::AccessPending
                 | Self::OutputsPending

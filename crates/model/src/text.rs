@@ -93,6 +93,34 @@ text!(
         && !s.starts_with('-') && !s.ends_with('-'))
 );
 
+text!(
+    /// Name of one content of a Baseline: `<baseline>-<first 10 hexadecimal digits of its hash>`, at most 63 characters.
+    RevisionName, |s| check(s, "revision", "the name of a Baseline, - and 10 lower-case hexadecimal digits",
+        s.rsplit_once('-').is_some_and(|(baseline, digits)| (1..=52).contains(&baseline.len())
+            && baseline.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+            && digits.len() == REVISION_DIGITS && hexadecimal(digits)))
+);
+text!(
+    /// Hash of one content of a Baseline: `sha256:` and 64 lower-case hexadecimal digits.
+    RevisionHash, |s| check(s, "hash", "sha256: and 64 lower-case hexadecimal digits",
+        s.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && hexadecimal(digits)))
+);
+
+/// How many digits of its hash a revision's name has.
+const REVISION_DIGITS: usize = 10;
+
+fn hexadecimal(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl RevisionHash {
+    /// The digits that are part of the revision's name.
+    pub fn prefix(&self) -> &str {
+        let digits = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
+        digits.get(..REVISION_DIGITS).unwrap_or(digits)
+    }
+}
+
 fn check(value: &str, what: &'static str, rule: &'static str, holds: bool) -> Result<(), Invalid> {
     if holds {
         Ok(())

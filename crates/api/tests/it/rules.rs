@@ -1,6 +1,6 @@
 //! What may be created, and what is refused with which message.
 
-use crate::server::{account, baseline, refusals, schema, with};
+use crate::server::{account, approval, baseline, refusals, schema, with};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -580,4 +580,111 @@ fn the_server_and_the_parsers_agree() {
             "role {text:?}"
         );
     }
+}
+
+#[test]
+fn an_approval_may_say_all_this() {
+    let about = |kind: &str| json!({"kind": kind, "name": "river"});
+    accepted(
+        "Approval",
+        &approval(),
+        vec![
+            ("/spec/decision", json!("Reject")),
+            ("/spec/action", json!("TagChange")),
+            ("/spec/approver", json!("system:serviceaccount:ci:deployer")),
+            ("/spec/group", json!("cloud-platform")),
+            ("/spec/requestedBy", json!("bob@example.com")),
+            ("/spec/comment", json!("c".repeat(1024))),
+            ("/spec/comment", json!("two\nlines")),
+            ("/spec/expiresAt", json!("2027-01-31T00:00:00Z")),
+            ("/spec/subject/name", json!("otter.v2")),
+        ],
+    );
+    for (action, kind) in [
+        ("Promotion", "EnvironmentPromotion"),
+        ("Closure", "AccountClosure"),
+        ("MassChange", "Organization"),
+    ] {
+        let object = with(approval(), "/spec/subject", about(kind));
+        assert_eq!(
+            refusals("Approval", &with(object, "/spec/action", json!(action)), None),
+            [""; 0]
+        );
+    }
+}
+
+#[test]
+fn an_approval_is_refused_with_field_rule_and_value() {
+    refused(
+        "Approval",
+        &approval(),
+        vec![
+            (
+                "/spec/action",
+                json!("Promotion"),
+                &[
+                    "spec.subject.kind must fit spec.action",
+                    "got Promotion about AwsAccount",
+                ],
+            ),
+            (
+                "/spec/action",
+                json!("Anything"),
+                &["spec.action", "unsupported value \"Anything\""],
+            ),
+            (
+                "/spec/subject/namespace",
+                json!(null),
+                &[
+                    "spec.subject.namespace must be set for an AwsAccount",
+                    "got none for AwsAccount",
+                ],
+            ),
+            (
+                "/spec/subject/namespace",
+                json!("Team"),
+                &["spec.subject.namespace", "lower-case letters", "\"Team\""],
+            ),
+            (
+                "/spec/subject/kind",
+                json!("Pod"),
+                &["spec.subject.kind", "unsupported value \"Pod\""],
+            ),
+            (
+                "/spec/subject/name",
+                json!("a_b"),
+                &["spec.subject.name", "object name", "\"a_b\""],
+            ),
+            (
+                "/spec/digest",
+                json!(format!("sha256:{}", "X".repeat(64))),
+                &["spec.digest", "64 lower-case hexadecimal digits", "XXXX"],
+            ),
+            ("/spec/digest", json!("sha256:0123"), &["spec.digest", "length"]),
+            (
+                "/spec/decision",
+                json!("Maybe"),
+                &["spec.decision", "unsupported value \"Maybe\""],
+            ),
+            ("/spec/approver", json!(""), &["spec.approver", "length"]),
+            ("/spec/approver", json!(null), &["required value \"approver\""]),
+            (
+                "/spec/comment",
+                json!("c".repeat(1025)),
+                &["spec.comment", "length"],
+            ),
+            ("/status", json!({}), &["status", "unknown field"]),
+        ],
+    );
+    let elsewhere = with(
+        with(approval(), "/spec/action", json!("MassChange")),
+        "/spec/subject/kind",
+        json!("Organization"),
+    );
+    let found = refusals("Approval", &elsewhere, None);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].ends_with("got \"team-otter\" for Organization"),
+        "{found:?}"
+    );
 }

@@ -164,6 +164,20 @@ pub(crate) fn baseline() -> Value {
     })
 }
 
+/// An Approval with nothing optional.
+pub(crate) fn approval() -> Value {
+    json!({
+        "apiVersion": "bulkhead.dev/v1alpha1", "kind": "Approval",
+        "metadata": {"name": "otter-dev-1"},
+        "spec": {
+            "action": "StateRestore",
+            "subject": {"kind": "AwsAccount", "namespace": "team-otter", "name": "otter-dev"},
+            "digest": format!("sha256:{}", "0123456789abcdef".repeat(4)),
+            "decision": "Approve", "approver": "alice@example.com",
+        },
+    })
+}
+
 /// `object` with the field at `pointer` set (or, with null, removed).
 pub(crate) fn with(mut object: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();

@@ -4,7 +4,9 @@ use crate::server::schema;
 use kube_cel::compile_schema;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 3] = ["AwsAccount", "Baseline", "Organization"];
+const KINDS: [&str; 4] = ["Approval", "AwsAccount", "Baseline", "Organization"];
+/// Those that have a status writer.
+const WITH_STATUS: [&str; 3] = ["AwsAccount", "Baseline", "Organization"];
 
 fn each_node(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
     visit(path, schema);
@@ -43,9 +45,15 @@ fn names_scope_and_columns() {
         shapes,
         [
             json!({
+                "name": "approvals.bulkhead.dev", "scope": "Cluster", "short": ["apv"],
+                "categories": ["bulkhead"], "version": "v1alpha1", "status": false, "selectable": [],
+                "columns": ["Action", "Kind", "Namespace", "Subject", "Decision", "Approver", "Age", "Expires (wide)",
+                    "Digest (wide)", "Comment (wide)"],
+            }),
+            json!({
                 "name": "awsaccounts.bulkhead.dev", "scope": "Namespaced", "short": ["awsacct"],
                 "categories": ["bulkhead"], "version": "v1alpha1", "status": true,
-                "columns": ["Account", "Env", "OU", "Ready", "Reason", "Age", "Email (wide)", "State (wide)", "Owner (wide)"],
+                "columns": ["Account", "Env", "OU", "Revision", "Ready", "Reason", "Age", "Email (wide)", "State (wide)", "Owner (wide)"],
                 "selectable": [".spec.environment", ".spec.workload", ".status.accountId"],
             }),
             json!({
@@ -64,7 +72,8 @@ fn names_scope_and_columns() {
 
 #[test]
 fn an_object_is_in_progress_before_its_first_status() {
-    for kind in KINDS {
+    assert!(schema("Approval")["properties"].get("status").is_none());
+    for kind in WITH_STATUS {
         assert_eq!(
             schema(kind)["properties"]["status"]["default"],
             json!({"observedGeneration": -1}),

@@ -1,6 +1,6 @@
 //! What may change once an object exists.
 
-use crate::server::{account, refusals, with};
+use crate::server::{account, approval, refusals, with};
 use serde_json::{Value, json};
 
 fn update(old: &Value, new: &Value) -> Vec<String> {
@@ -77,4 +77,24 @@ fn email_and_account_name_are_frozen_with_their_presence() {
             );
         }
     }
+}
+
+#[test]
+fn an_approval_never_changes_in_any_field() {
+    let whole = with(approval(), "/spec/comment", json!("because"));
+    assert_eq!(refusals("Approval", &whole, Some(&whole)), [""; 0]);
+    for (pointer, value) in [
+        ("/spec/decision", json!("Reject")),
+        ("/spec/approver", json!("mallory")),
+        ("/spec/digest", json!(format!("sha256:{}", "f".repeat(64)))),
+        ("/spec/comment", json!(null)),
+        ("/spec/group", json!("cloud-platform")),
+        ("/spec/subject/name", json!("heron")),
+    ] {
+        let found = refusals("Approval", &with(whole.clone(), pointer, value), Some(&whole));
+        assert_eq!(found.len(), 1, "{pointer}: {found:?}");
+        assert!(found[0].contains("an Approval never changes"), "{found:?}");
+    }
+    let labelled = with(whole.clone(), "/metadata/labels", json!({"a": "b"}));
+    assert_eq!(refusals("Approval", &labelled, Some(&whole)), [""; 0]);
 }

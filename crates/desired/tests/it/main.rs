@@ -12,5 +12,6 @@ mod baselines;
 mod emails;
 mod memory;
 mod properties;
+mod revisions;
 mod tags;
 mod world;

@@ -6,7 +6,11 @@ use serde_json::json;
 
 #[test]
 fn the_journal_holds_what_the_status_remembers() {
+    let hash = format!("sha256:{}", "0123456789abcdef".repeat(4));
     let status = json!({
+        "baseline": {"name": "river", "assigned": {
+            "revision": "river-0123456789", "hash": hash, "sequence": 3, "by": "Automatic",
+        }},
         "accountId": "123456789012", "creation": creation("otter@example.com"),
         "access": {"roleArn": "arn:aws:iam::123456789012:role/R", "verifiedAt": "2026-01-02T00:00:00Z"},
         "tags": {"managed": {"owner": "crew", "team:x": "y"}},
@@ -16,11 +20,14 @@ fn the_journal_holds_what_the_status_remembers() {
         "/metadata/finalizers",
         json!(["bulkhead.dev/account"]),
     );
+    let object = with(object, "/metadata/uid", json!("uid-of-otter"));
     let mut world = World::new();
     world.account(&otter(), object);
     let ours = OutputsState::Ours([("accountId".to_owned(), "123456789012".to_owned())].into());
     world.outputs.insert(otter(), ours.clone());
     let JournalEntry {
+        uid,
+        assigned,
         held,
         deleting,
         creation,
@@ -30,6 +37,10 @@ fn the_journal_holds_what_the_status_remembers() {
         outputs,
     } = world.resolve().journal.remove(&otter()).unwrap();
     assert!(held && !deleting);
+    assert_eq!(uid, "uid-of-otter");
+    let assigned = assigned.unwrap();
+    assert_eq!(assigned.tag(), "river-0123456789/3");
+    assert_eq!(assigned.revision.hash.as_str(), hash);
     let creation = creation.unwrap();
     assert_eq!(
         (creation.token.as_str(), creation.attempt, creation.epoch),
@@ -99,4 +110,22 @@ fn a_status_that_bulkhead_cannot_have_written_stops_the_object() {
         Reason::Undecodable,
         &["status.creation", "not an email"],
     );
+    let hash = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    for (revision, hash, sequence, pieces) in [
+        ("river", hash.as_str(), 1, ["revision \"river\"", "10 lower-case"]),
+        ("river-0123456789", "md5:0", 1, ["hash \"md5:0\"", "sha256:"]),
+        (
+            "river-0123456789",
+            hash.as_str(),
+            0,
+            ["sequence \"0\"", "at least 1"],
+        ),
+    ] {
+        let assigned = json!({"revision": revision, "hash": hash, "sequence": sequence, "by": "Automatic"});
+        rejected(
+            world.otter_with("/status", json!({"baseline": {"assigned": assigned}})),
+            Reason::Undecodable,
+            &["status.baseline.assigned", pieces[0], pieces[1]],
+        );
+    }
 }

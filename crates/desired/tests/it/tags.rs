@@ -206,11 +206,11 @@ fn fifty_tags_are_the_most_and_ours_count() {
                 .collect::<std::collections::BTreeMap<_, _>>()
         )
     };
-    // Claim, workload, environment, creation token and the mandatory owner are five.
-    assert_eq!(world.otter_with("/spec/tags", own(45)).unwrap().tags.len(), 49);
+    // Claim, workload, environment, creation token, revision and the mandatory owner are six.
+    assert_eq!(world.otter_with("/spec/tags", own(44)).unwrap().tags.len(), 48);
     rejected(
-        world.otter_with("/spec/tags", own(46)),
+        world.otter_with("/spec/tags", own(45)),
         Reason::TooManyTags,
-        &["spec.tags", "51 tags", "46 of them", "50"],
+        &["spec.tags", "51 tags", "45 of them", "50"],
     );
 }
