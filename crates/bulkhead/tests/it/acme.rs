@@ -101,6 +101,17 @@ pub(crate) fn assert_acme_is_vended(cluster: &Cluster, aws: &Aws) {
         let mut found = account.tags.clone();
         let token = found.remove("bulkhead.dev/creation-token");
         assert!(token.is_some(), "{name} does not say which intent it comes from");
+        let revision = found.remove("bulkhead.dev/revision");
+        let assigned = format!(
+            "{}/{}",
+            object.text("/status/baseline/assigned/revision"),
+            object.0["status"]["baseline"]["assigned"]["sequence"]
+        );
+        assert_eq!(
+            revision,
+            Some(assigned),
+            "{name} carries the revision that status knows"
+        );
         assert_eq!(found, wanted, "tags of {name}");
         assert_eq!(object.text("/status/accountId"), account.id, "{name}");
     }
