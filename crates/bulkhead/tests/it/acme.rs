@@ -193,6 +193,7 @@ fn table_is_as_documented(cluster: &Cluster, aws: &Aws) {
             "ACCOUNT",
             "ENV",
             "OU",
+            "REVISION",
             "READY",
             "REASON",
             "AGE"
@@ -201,9 +202,11 @@ fn table_is_as_documented(cluster: &Cluster, aws: &Aws) {
     for (namespace, name, environment, unit, _) in ACME {
         let row = rows.next().unwrap();
         let id = aws.members()[name].id.clone();
+        let object = cluster.account(namespace, name);
+        let revision = object.text("/status/baseline/assigned/revision");
         assert_eq!(
-            row[..7],
-            [namespace, name, &id, environment, unit, "True", "Ready"],
+            row[..8],
+            [namespace, name, &id, environment, unit, revision, "True", "Ready"],
             "{table}"
         );
     }
@@ -212,10 +215,10 @@ fn table_is_as_documented(cluster: &Cluster, aws: &Aws) {
         .kubectl(&["get", "awsaccounts", "-n", WEB, "-o", "wide"])
         .ok();
     let row: Vec<&str> = wide.lines().nth(1).unwrap().split_whitespace().collect();
-    let last: Vec<&str> = wide.lines().next().unwrap().split_whitespace().skip(7).collect();
+    let last: Vec<&str> = wide.lines().next().unwrap().split_whitespace().skip(8).collect();
     assert_eq!(last, ["EMAIL", "STATE", "OWNER"], "{wide}");
     assert_eq!(
-        row[7..],
+        row[8..],
         ["aws+team-web.shop-dev@example.com", "ACTIVE", "web"],
         "{wide}"
     );
