@@ -305,7 +305,7 @@ fn may_assign(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &As
     let Some(entry) = input.journal.get(key) else {
         return false;
     };
-    let known = revision::known_of(input.mark, entry, observed);
+    let known = revision::known_of(entry, observed);
     let (carried, known) = (
         revision::carried(observed).sequence,
         known.map_or(0, |assigned| assigned.sequence),

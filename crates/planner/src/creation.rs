@@ -286,7 +286,7 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
             message.into(),
         );
     }
-    let Some(token) = token(planning, desired, attempt) else {
+    let Some(token) = token(planning, desired, entry, attempt) else {
         return Stage::Blocked(Reason::InternalError, "no creation token could be made".into());
     };
     let creation = Creation {
@@ -310,7 +310,12 @@ fn begin(planning: &mut Planning<'_>, desired: &DesiredAccount, entry: &JournalE
 }
 
 /// Unlike any other token: the nonce is a secret of this term; the time tells an object from an earlier one of its name.
-fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Option<Token> {
+fn token(
+    planning: &Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    attempt: i64,
+) -> Option<Token> {
     let Input {
         nonce, epoch, now, ..
     } = planning.input;
@@ -325,17 +330,14 @@ fn token(planning: &Planning<'_>, desired: &DesiredAccount, attempt: i64) -> Opt
         .iter()
         .take(10)
         .fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    Token::parse(&format!(
-        "{}{number:020x}",
-        cluster_of_tokens(planning.input.mark)
-    ))
-    .ok()
+    Token::parse(&format!("{}{number:020x}", tokens_of(entry))).ok()
 }
 
-/// The beginning of this cluster's tokens. It tells an account that an earlier intent of this very cluster made, which an
-/// older etcd may have forgotten, from one that another cluster asked for.
-pub(crate) fn cluster_of_tokens(mark: &Mark) -> String {
-    let digest = Sha256::digest(mark.cluster().as_bytes());
+/// The beginning of this object's tokens. It tells an account that an earlier intent of this very object made, which an
+/// older etcd may have forgotten, from one that another object asked for: of another cluster, or of this name before it was
+/// deleted and applied again. No two objects share a UID, and a restored one keeps its own.
+pub(crate) fn tokens_of(entry: &JournalEntry) -> String {
+    let digest = Sha256::digest(entry.uid.as_bytes());
     let number = digest
         .iter()
         .take(4)

@@ -3,12 +3,12 @@
 
 use crate::{
     approval::{Ruling, StateRestore, ruling},
-    creation::cluster_of_tokens,
+    creation::tokens_of,
     planning::Planning,
 };
 use model::{
     AccountView, Action, ApprovalAction, Assigned, AssignedBy, Awaiting, Carried, DesiredAccount,
-    JournalEntry, Mark, ObservedAccount, Read, Reason, Stage, TagKey, tag_keys,
+    JournalEntry, ObservedAccount, Read, Reason, Stage, TagKey, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -98,24 +98,21 @@ fn to_record(
 }
 
 /// What status knows of this account's revisions. What was stored with the intent for an account yet to be born says nothing
-/// of an account that another cluster asked for and that has come further: a person has decided by now that this cluster
-/// governs. An account that this cluster asked for is another matter, whichever of its intents it was.
-pub(crate) fn known_of<'a>(
-    mark: &Mark,
-    entry: &'a JournalEntry,
-    account: &ObservedAccount,
-) -> Option<&'a Assigned> {
+/// of an account that another object asked for and that has come further: an object of another cluster, where a person has
+/// decided by now that this one governs, or an earlier object of this name. An account that this very object asked for is
+/// another matter, whichever of its intents it was.
+pub(crate) fn known_of<'a>(entry: &'a JournalEntry, account: &ObservedAccount) -> Option<&'a Assigned> {
     let bound = entry.account_id.as_ref() == Some(&account.id);
     let token = account
         .tags
         .as_ref()
         .and_then(|tags| tags.get(tag_keys::CREATION_TOKEN));
-    let made_here = token.is_some_and(|token| token.as_str().starts_with(&cluster_of_tokens(mark)));
+    let made_for_it = token.is_some_and(|token| token.as_str().starts_with(&tokens_of(entry)));
     let further = |assigned: &Assigned| carried(account).sequence > assigned.sequence;
     entry
         .assigned
         .as_ref()
-        .filter(|assigned| bound || made_here || !further(assigned))
+        .filter(|assigned| bound || made_for_it || !further(assigned))
 }
 
 /// What is to be stored as ours: what is wanted, and what was ours and the account still carries.
@@ -141,7 +138,7 @@ pub(crate) fn settle(
     view: &mut AccountView,
 ) -> Stage {
     let carried = carried(account);
-    let stored = known_of(planning.input.mark, entry, account);
+    let stored = known_of(entry, account);
     let ahead = stored.filter(|assigned| carried.sequence > assigned.sequence);
     if ahead.is_none()
         && let Some(assigned) = stored

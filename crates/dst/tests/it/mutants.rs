@@ -180,7 +180,18 @@ fn every_way_to_break_the_protocol_is_noticed() {
         fs::copy(root.join(entry), tree.join(entry)).unwrap();
     }
     copy(&root.join("crates"), &tree.join("crates"));
-    // Another name, so that it does not take the place of the real one.
+    // Another version: cargo would else take what it built from the mutant for the real crates, here and ever after.
+    let manifest = tree.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        text.matches(&version).count(),
+        1,
+        "{version} stands once in Cargo.toml"
+    );
+    let other = version.trim_end_matches('"').to_owned() + "-mutant\"";
+    fs::write(&manifest, text.replace(&version, &other)).unwrap();
+    // And another name for the binary, so that it does not take the place of the real one.
     let manifest = tree.join("crates/dst/Cargo.toml");
     let text = fs::read_to_string(&manifest).unwrap();
     let renamed = text.replace("[[bin]]\nname = \"dst\"", &format!("[[bin]]\nname = {MUTANT:?}"));

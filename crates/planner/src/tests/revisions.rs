@@ -425,3 +425,30 @@ fn an_account_of_another_clusters_intent_goes_on_from_where_it_is() {
     world.entry(NAME).account_id = Some(account_id(ID));
     assert_eq!(kinds(&world.plan()), ["Reread"]);
 }
+
+#[test]
+fn an_account_that_an_earlier_object_of_this_name_asked_for_goes_on_from_where_it_is() {
+    // An object vends; it is deleted and applied again; before the new object finds the account, it stores an intent.
+    let token = |uid: &str| {
+        let mut world = World::new();
+        world.want(NAME);
+        let entry = world.entry(NAME);
+        (entry.held, entry.assigned, entry.uid) = (true, None, uid.into());
+        match only(&world.plan()).action.clone() {
+            Action::Intend(creation, _) => creation.token,
+            other => panic!("{other:?}"),
+        }
+    };
+    let made_by = |uid: &str| {
+        let mut account = carrying("standard-2222222222/3");
+        let tag = tags(&[(tag_keys::CREATION_TOKEN, token(uid).as_str())]);
+        account.tags.as_mut().unwrap().extend(tag);
+        let mut world = world(Some(assigned('1', 1)), "standard-2222222222/3");
+        world.entry(NAME).account_id = None;
+        world.has(account);
+        world.plan()
+    };
+    assert_eq!(assigns(&made_by("uid-of-the-earlier-object")).sequence, 4);
+    // Its own account that has come further: the cluster was restored to an older state.
+    assert_eq!(kinds(&made_by("uid-of-the-object")), ["Reread"]);
+}
