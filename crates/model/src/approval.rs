@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub enum ApprovalAction {
     /// An account that carries a higher sequence than its object's status knows is governed again.
     StateRestore,
+    /// A tag gets another value that its rule does not let pass alone, or that somebody else wrote there.
+    TagChange,
 }
 
 /// Something that Bulkhead will not do alone.

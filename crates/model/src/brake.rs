@@ -232,10 +232,23 @@ impl Brake {
         rooms.find(|room| room.budget == Budget::Moves)
     }
 
+    /// What is left for changes of policies.
+    pub fn policies(&self, spending: &Spending, now: Timestamp) -> Option<Room> {
+        let mut rooms = self.rooms(spending, now).into_iter();
+        rooms.find(|room| room.budget == Budget::Policies)
+    }
+
     /// Accounts that were moved in the window: another move of them costs nothing.
     pub fn moved<'s>(&self, spending: &'s Spending, now: Timestamp) -> BTreeSet<&'s AccountId> {
         self.mass_change
             .map(|mass| Slots::of(mass).changed(&spending.moves, now))
+            .unwrap_or_default()
+    }
+
+    /// Accounts whose policies were changed in the window: another change of them costs nothing.
+    pub fn changed<'s>(&self, spending: &'s Spending, now: Timestamp) -> BTreeSet<&'s AccountId> {
+        self.mass_change
+            .map(|mass| Slots::of(mass).changed(&spending.policies, now))
             .unwrap_or_default()
     }
 
@@ -248,10 +261,7 @@ impl Brake {
                 self.moved(spending, now).contains(account) || left(self.moves(spending, now))
             }
             Change::Policies(account) => {
-                let mut rooms = self.rooms(spending, now).into_iter();
-                let room = rooms.find(|room| room.budget == Budget::Policies);
-                let again = |mass| Slots::of(mass).changed(&spending.policies, now).contains(account);
-                self.mass_change.is_some_and(again) || left(room)
+                self.changed(spending, now).contains(account) || left(self.policies(spending, now))
             }
         }
     }

@@ -1,9 +1,16 @@
 //! What the custom resources ask for, resolved to values.
 
-use crate::{AccountName, Claim, Email, Installation, OuId, OuPath, Revision, RoleName, TagKey, TagValue};
+use crate::{
+    AccountName, Claim, DesiredPolicy, Email, Installation, OuId, OuPath, Revision, RevisionName, RoleName,
+    TagKey, TagValue,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// Names one `AwsAccount` object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,12 +65,68 @@ pub struct DesiredAccount {
     /// Every tag the account should carry under keys that are ours: mandatory ones, its own, and Bulkhead's.
     /// Without the creation token, which differs per attempt, and the revision, whose sequence is in the journal.
     pub tags: BTreeMap<TagKey, TagValue>,
+    /// Every policy that is to be attached to the account directly, by its revision.
+    #[serde(serialize_with = "shared")]
+    pub policies: Arc<[DesiredPolicy]>,
+    /// What its policies must leave alone, besides the operator's probe.
+    #[serde(serialize_with = "shared")]
+    pub assertions: Arc<[Assertion]>,
+    /// Tags whose change a person decides, or nobody may make.
+    pub tag_changes: BTreeMap<TagKey, TagChange>,
+    /// Whether the account follows its Baseline by itself.
+    pub update: UpdatePolicy,
     /// The outputs ConfigMap, when one is wanted.
     pub outputs: Option<Outputs>,
     /// Condition types of readiness gates that are not True yet, in order.
     pub open_gates: Vec<String>,
     /// No creation, move or tag change for now.
     pub suspend: bool,
+}
+
+fn shared<T: Serialize, S: serde::Serializer>(list: &Arc<[T]>, serializer: S) -> Result<S::Ok, S::Error> {
+    list.as_ref().serialize(serializer)
+}
+
+/// When accounts get a new revision of their Baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdatePolicy {
+    /// A promotion assigns it; until then an account keeps what it has, and a new account gets what its environment has.
+    OnPromotion,
+    /// At once.
+    Automatic,
+}
+
+/// What may become of the value of a mandatory tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TagChange {
+    /// It follows its source.
+    Free,
+    /// It keeps its value until a person approves the new one.
+    Approved,
+    /// It never changes.
+    Immutable,
+}
+
+/// A request that the policies of an account must allow or deny: a unit test of policies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assertion {
+    /// What it is about, for people.
+    pub name: String,
+    /// Must it be allowed? Else it must be denied.
+    pub allow: bool,
+    /// ARN of who asks; `*` as the account stands for the account at hand.
+    pub principal: String,
+    /// `service:Action`.
+    pub action: String,
+    /// ARN of what it is about, or `*`.
+    pub resource: String,
+    /// Region of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Condition keys of the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Vec<String>>,
 }
 
 /// Which ConfigMap to write for other tools.
@@ -80,6 +143,12 @@ pub struct DesiredOrg {
     pub installation: Installation,
     /// Accepted accounts by object.
     pub accounts: BTreeMap<AccountKey, DesiredAccount>,
+    /// Every revision whose content is at hand, by name.
+    pub revisions: BTreeMap<RevisionName, Revision>,
+    /// Objects exist that could not be judged: what they want is not known, so nothing is deleted.
+    pub incomplete: bool,
+    /// Those of them that no object in Kubernetes holds yet: no account is given one, whose content a crash could lose.
+    pub unstored: BTreeSet<RevisionName>,
     /// Objects that are being deleted: nothing more is done for them but to settle what is under way.
     pub leaving: BTreeMap<AccountKey, Claim>,
 }

@@ -66,6 +66,13 @@ id!(
     |s| s.strip_prefix("car-").is_some_and(|r| lower_alnum(r, 8, 32))
 );
 id!(
+    /// Policy id: `p-` and 8..128 letters, digits or `_` (AWS Organizations API, `PolicyId`). AWS's own policies have names
+    /// for ids, such as `p-FullAWSAccess`.
+    PolicyId, "policy id", "p- and 8..128 of [0-9a-zA-Z_]",
+    |s| s.strip_prefix("p-").is_some_and(|r| (8..=128).contains(&r.len())
+        && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+);
+id!(
     /// Names one creation attempt; it travels as a tag in the CreateAccount request, and is used for one call only.
     Token, "creation token", "16..64 of [a-z0-9]", |s| lower_alnum(s, 16, 64)
 );

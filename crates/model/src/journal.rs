@@ -1,6 +1,8 @@
 //! What must be remembered across crashes, and what the running process knows beside it.
 
-use crate::{AccountId, AccountName, Assigned, CreateRequestId, Email, Reason, RoleName, TagKey, Token};
+use crate::{
+    AccountId, AccountName, Assigned, CreateRequestId, Email, Reason, RevisionName, RoleName, TagKey, Token,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +46,8 @@ pub struct JournalEntry {
     pub assigned: Option<Assigned>,
     /// The account this object was bound to.
     pub account_id: Option<AccountId>,
+    /// The revision that was applied in full: what differs from it now was changed by somebody else.
+    pub applied: Option<RevisionName>,
     /// The role whose use was proven from inside the account.
     pub verified_role: Option<String>,
     /// Keys recorded as ours on the account; only these are ever removed from it.

@@ -11,6 +11,8 @@ mod journal;
 mod mark;
 mod observed;
 mod plan;
+mod policies;
+mod policy;
 mod reason;
 mod revision;
 mod text;
@@ -18,8 +20,8 @@ mod turns;
 
 pub use approval::{ApprovalAction, ApprovalPolicy, Approvals, Awaiting, Decision};
 pub use brake::{Brake, Budget, Change, MassChange, Room, Spending};
-pub use desired::{AccountKey, DesiredAccount, DesiredOrg, Outputs};
-pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, Token};
+pub use desired::{AccountKey, Assertion, DesiredAccount, DesiredOrg, Outputs, TagChange, UpdatePolicy};
+pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, PolicyId, RootId, Token};
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
 pub use mark::{Mark, MarkVerdict};
 pub use observed::{
@@ -27,13 +29,16 @@ pub use observed::{
     ObservedUnit, READ_LAG, Snapshot, Tags,
 };
 pub use plan::{
-    AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, Read, Stage, Step, StepId, Verdict,
+    AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, PolicyLimits, Read, Stage, Step, StepId,
+    Verdict,
 };
+pub use policies::{Attachments, Evidence, Policies};
+pub use policy::{DesiredPolicy, ListedPolicies, ObservedPolicy, PolicyTarget, PolicyTypeState};
 pub use reason::Reason;
 pub use revision::{Assigned, AssignedBy, Carried, Revision};
 pub use text::{
-    AccountName, Claim, Email, Installation, Invalid, OuPath, RevisionHash, RevisionName, RoleName, TagKey,
-    TagValue,
+    AccountName, Claim, Email, Installation, Invalid, OuPath, PolicyContent, PolicyType, RevisionHash,
+    RevisionName, RoleName, TagKey, TagValue,
 };
 pub use turns::{Class, Turns};
 
@@ -52,7 +57,7 @@ pub mod tag_keys {
     pub const REVISION: &str = "bulkhead.dev/revision";
     /// On the organization's root: `<installation>:<kube-system UID>`, which cluster governs this organization.
     pub const INSTALLATION: &str = "bulkhead.dev/installation";
-    /// On organizational units made by Bulkhead: `<installation>`.
+    /// On organizational units and policies made by Bulkhead: `<installation>`.
     pub const MANAGED: &str = "bulkhead.dev/managed";
     /// Prefix of every key above; tenants may never set a key that begins with it.
     pub const PREFIX: &str = "bulkhead.dev/";

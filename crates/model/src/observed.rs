@@ -4,7 +4,10 @@
 //! ourselves outweighs a read that began less than [`READ_LAG`] after it, and an account is forgotten only when several
 //! reads in a row missed it for longer than that lag.
 
-use crate::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, RootId, TagKey, TagValue};
+use crate::{
+    AccountId, CreateRequestId, ListedPolicies, ObservedPolicy, OrganizationId, OuId, ParentId, Policies,
+    PolicyContent, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +126,10 @@ pub struct Snapshot {
     pub tags: BTreeMap<AccountId, Tags>,
     /// CreateAccount requests in progress.
     pub in_progress: Vec<CreationRecord>,
+    /// The policy types that the root has, with their states; those that are off are absent.
+    pub policy_types: BTreeMap<PolicyType, PolicyTypeState>,
+    /// Policies, and what they are attached to.
+    pub policies: ListedPolicies,
 }
 
 /// What a read brought. `began` is when its first request was sent: a read tells nothing newer than that.
@@ -166,6 +173,33 @@ pub enum Observation {
         /// Its id.
         id: AccountId,
     },
+    /// What is attached directly to one account.
+    Attachments {
+        /// When the read began.
+        began: Timestamp,
+        /// Which account.
+        account: AccountId,
+        /// Policies of this type only.
+        policy_type: PolicyType,
+        /// Ids with names, AWS's own included; `None` if AWS does not know the account.
+        attached: Option<Vec<(PolicyId, String)>>,
+    },
+    /// The policies of one type.
+    Policies {
+        /// When the read began.
+        began: Timestamp,
+        /// Their type.
+        policy_type: PolicyType,
+        /// All of them; those of others may lack content and tags.
+        policies: Vec<ObservedPolicy>,
+    },
+    /// The policy types of the root.
+    PolicyTypes {
+        /// When the read began.
+        began: Timestamp,
+        /// Those that are on, or on their way.
+        types: BTreeMap<PolicyType, PolicyTypeState>,
+    },
 }
 
 /// What one of our own writes changed.
@@ -195,6 +229,37 @@ pub enum Effect {
         account: AccountId,
         /// These keys.
         keys: BTreeSet<TagKey>,
+    },
+    /// A policy type is being enabled.
+    PolicyTypeEnabled(PolicyType),
+    /// A policy was made.
+    PolicyCreated(ObservedPolicy),
+    /// The content of a policy was written.
+    PolicyUpdated {
+        /// Which.
+        id: PolicyId,
+        /// What it says now.
+        content: PolicyContent,
+    },
+    /// A policy was deleted.
+    PolicyDeleted(PolicyId),
+    /// A policy was attached.
+    PolicyAttached {
+        /// Which.
+        policy: PolicyId,
+        /// Its type.
+        policy_type: PolicyType,
+        /// To which account.
+        account: AccountId,
+    },
+    /// A policy was detached.
+    PolicyDetached {
+        /// Which.
+        policy: PolicyId,
+        /// Its type.
+        policy_type: PolicyType,
+        /// From which account.
+        account: AccountId,
     },
     /// The access role was used with success.
     AccessVerified {
@@ -237,6 +302,8 @@ pub struct ObservedOrg {
     pub polled: Option<Timestamp>,
     /// When we learned that a creation had succeeded or failed.
     pub settled: BTreeMap<CreateRequestId, Timestamp>,
+    /// Policies, and what they are attached to.
+    pub policies: Policies,
     /// Roles proven from inside their account by this process, and when.
     pub access: BTreeMap<AccountId, (String, Timestamp)>,
     /// Reads in a row that missed an account, and when the first of them began.
@@ -268,6 +335,8 @@ impl ObservedOrg {
                     accounts,
                     tags,
                     in_progress,
+                    policy_types,
+                    policies,
                 } = *snapshot;
                 self.organization = Some(organization);
                 self.management = Some(management);
@@ -275,6 +344,8 @@ impl ObservedOrg {
                 self.merge_units(units, began);
                 self.merge_accounts(accounts, began);
                 self.merge_bulk_tags(&tags, began);
+                let ids: Vec<AccountId> = self.accounts.keys().cloned().collect();
+                self.policies.observe_all(policy_types, policies, &ids, began);
                 self.merge_in_progress(in_progress);
                 self.looked(look, began);
                 self.full = Some(began);
@@ -316,6 +387,9 @@ impl ObservedOrg {
                 id,
                 account: None,
             } => self.miss(&id, began),
+            observation @ (Observation::Attachments { .. }
+            | Observation::Policies { .. }
+            | Observation::PolicyTypes { .. }) => self.policies.observe(observation),
         }
     }
 
@@ -352,6 +426,12 @@ impl ObservedOrg {
             } => {
                 self.access.insert(account, (role_arn, at));
             }
+            effect @ (Effect::PolicyTypeEnabled(_)
+            | Effect::PolicyCreated(_)
+            | Effect::PolicyUpdated { .. }
+            | Effect::PolicyDeleted(_)
+            | Effect::PolicyAttached { .. }
+            | Effect::PolicyDetached { .. }) => self.policies.effect(effect, at),
         }
     }
 
@@ -433,6 +513,7 @@ impl ObservedOrg {
         // A new account may be missing from the listings for a while; looks can follow each other within a second.
         if *misses >= MISSES && began >= *first + READ_LAG {
             self.accounts.remove(id);
+            self.policies.forget(id);
             self.access.remove(id);
             self.own.remove(id);
             self.misses.remove(id);

@@ -2,7 +2,8 @@
 
 use crate::{
     AccountId, AccountKey, AccountName, AccountState, Assigned, Awaiting, Brake, Change, CreateRequestId,
-    Creation, Email, OuId, ParentId, Reason, RoleName, TagKey, Tags, Token,
+    Creation, DesiredPolicy, Email, OuId, ParentId, PolicyId, PolicyType, Reason, RoleName, TagKey, Tags,
+    Token,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -39,6 +40,21 @@ pub struct Limits {
     pub poll: SignedDuration,
     /// Budgets of changes.
     pub brake: Brake,
+    /// What is allowed with policies.
+    pub policies: PolicyLimits,
+}
+
+/// Limits of what is done with policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyLimits {
+    /// May policy types be enabled on the root? They are never disabled.
+    pub enable_types: bool,
+    /// Places on each account, per type, that are left to others.
+    pub reserved_slots: usize,
+    /// How long old policies stay beside the new ones: AWS enforces with a lag.
+    pub overlap: SignedDuration,
+    /// How long a policy of ours stays that nothing wants and nothing has.
+    pub delete_unused_after: SignedDuration,
 }
 
 /// One change: of AWS (one API call), or of what Kubernetes remembers.
@@ -121,6 +137,50 @@ pub enum Action {
         /// These keys.
         keys: BTreeSet<TagKey>,
     },
+    /// Make a policy type available on the root; AWS is at it for a while.
+    EnablePolicyType {
+        /// Which.
+        policy_type: PolicyType,
+    },
+    /// Make a policy, tagged as ours from birth.
+    CreatePolicy {
+        /// As it is to be.
+        policy: DesiredPolicy,
+    },
+    /// Write the content back that a policy's name says: somebody edited it.
+    UpdatePolicy {
+        /// Which.
+        id: PolicyId,
+        /// As it is to be.
+        policy: DesiredPolicy,
+    },
+    /// Delete a policy of ours that nothing wants and nothing has.
+    DeletePolicy {
+        /// Which.
+        id: PolicyId,
+        /// Its name, for people.
+        name: String,
+        /// Its type.
+        policy_type: PolicyType,
+    },
+    /// Attach a policy to an account.
+    AttachPolicy {
+        /// Which.
+        policy: PolicyId,
+        /// Its type.
+        policy_type: PolicyType,
+        /// To which account.
+        account: AccountId,
+    },
+    /// Detach a policy of ours from an account.
+    DetachPolicy {
+        /// Which.
+        policy: PolicyId,
+        /// Its type.
+        policy_type: PolicyType,
+        /// From which account.
+        account: AccountId,
+    },
     /// Prove from inside that the access role works.
     VerifyAccess {
         /// In which account.
@@ -154,6 +214,12 @@ impl Action {
             Self::MoveAccount { .. } => "MoveAccount",
             Self::TagAccount { .. } => "TagAccount",
             Self::UntagAccount { .. } => "UntagAccount",
+            Self::EnablePolicyType { .. } => "EnablePolicyType",
+            Self::CreatePolicy { .. } => "CreatePolicy",
+            Self::UpdatePolicy { .. } => "UpdatePolicy",
+            Self::DeletePolicy { .. } => "DeletePolicy",
+            Self::AttachPolicy { .. } => "AttachPolicy",
+            Self::DetachPolicy { .. } => "DetachPolicy",
             Self::VerifyAccess { .. } => "VerifyAccess",
             Self::ApplyOutputs { .. } => "ApplyOutputs",
         }
@@ -167,7 +233,13 @@ impl Action {
             | Self::CreateOrganizationalUnit { .. }
             | Self::MoveAccount { .. }
             | Self::TagAccount { .. }
-            | Self::UntagAccount { .. } => true,
+            | Self::UntagAccount { .. }
+            | Self::EnablePolicyType { .. }
+            | Self::CreatePolicy { .. }
+            | Self::UpdatePolicy { .. }
+            | Self::DeletePolicy { .. }
+            | Self::AttachPolicy { .. }
+            | Self::DetachPolicy { .. } => true,
             Self::Hold
             | Self::Release
             | Self::Intend(..)
@@ -220,6 +292,12 @@ pub enum Read {
     Creations(BTreeSet<CreateRequestId>),
     /// One account with its tags.
     Account(AccountId),
+    /// What is attached directly to one account.
+    Attachments(AccountId, PolicyType),
+    /// The policies of one type by name and content, with the tags of ours; what they are attached to is not read.
+    Policies(PolicyType),
+    /// The root with the state of its policy types.
+    PolicyTypes,
 }
 
 /// How far one stage of an account has come.
@@ -279,6 +357,8 @@ pub struct AccountFacts {
     pub managed_tags: Tags,
     /// How many other tags it carries.
     pub foreign_tags: usize,
+    /// Names of the policies of ours that are attached to it, in order.
+    pub policies: Vec<String>,
     /// The access role.
     pub role_arn: String,
 }
@@ -292,6 +372,8 @@ pub struct AccountView {
     pub vended: Stage,
     /// Its revision is settled: stored, and not behind what the account carries.
     pub assigned: Stage,
+    /// Every policy of its revision is attached, and that was read back; none of ours is left that is not part of it.
+    pub guarded: Stage,
     /// It is in its unit.
     pub placed: Stage,
     /// It carries its tags.
@@ -300,6 +382,8 @@ pub struct AccountView {
     pub access: Stage,
     /// All in one.
     pub verdict: Verdict,
+    /// It has what its assigned revision says: policies, unit and tags, and nothing of ours besides.
+    pub applied: bool,
     /// What a person has to decide.
     pub awaiting: Vec<Awaiting>,
 }

@@ -61,6 +61,26 @@ reasons! {
     NotSupported,
     /// A field breaks a rule that the schema could not judge.
     InvalidSpec,
+    /// A guardrail that the catalogue does not have.
+    UnknownGuardrail,
+    /// A parameter of a guardrail that is unknown, missing, of the wrong type or out of its range.
+    InvalidParameter,
+    /// A policy document that AWS or Bulkhead does not accept.
+    InvalidPolicy,
+    /// A policy document that is larger than AWS stores.
+    PolicyTooLarge,
+    /// More policies than an account has places for, while old and new ones stand side by side.
+    TooManyPolicies,
+    /// The policies would deny the operator's probe, or an exempt principal.
+    LockOut,
+    /// The policies do not keep an assertion of the Baseline.
+    AssertionFailed,
+    /// The content of the Baseline is too large for a revision.
+    TooLarge,
+    /// A BaselineRevision of this name has another content.
+    RevisionConflict,
+    /// The allowed regions of the old and the new revision have none in common.
+    DisjointRegions,
     /// The object cannot be decoded.
     Undecodable,
     /// A defect in Bulkhead.
@@ -103,6 +123,22 @@ reasons! {
     Moving,
     /// The revision of the Baseline that the account is to have is being stored.
     AssigningRevision,
+    /// A policy is being made or attached.
+    AttachingPolicies,
+    /// The policies of the revision are attached; AWS is asked whether it shows them.
+    ConfirmingPolicies,
+    /// Old and new policies stand side by side until AWS enforces the new ones everywhere.
+    PolicyOverlap,
+    /// What somebody changed about policies of Bulkhead is being repaired.
+    RepairingPolicies,
+    /// A policy type that is needed is being enabled.
+    PolicyTypePending,
+    /// The budget of changes of policies is used up for now.
+    PolicyBudgetExhausted,
+    /// The revision the account has is not known to this cluster; its policies are left as they are.
+    RevisionUnknown,
+    /// A change of a tag waits for a person's Approval.
+    TagChangeAwaitingApproval,
     /// The account's tags are being written.
     Tagging,
     /// The access role does not work yet.
@@ -171,6 +207,14 @@ reasons! {
     TagLimitExceeded,
     /// A tag key that should become ours carries somebody else's value.
     TagConflict,
+    /// A policy type that is needed is not enabled on the root, and the configuration does not say to enable it.
+    PolicyTypeDisabled,
+    /// A policy of a name of ours exists that is not ours.
+    PolicyNameTaken,
+    /// While old and new policies stand side by side, they would deny what both allow.
+    PolicyOverlapDenies,
+    /// The value of an immutable tag was changed in its source.
+    TagImmutable,
     /// AWS's limit of policies, or of a policy's size, is reached.
     PolicyLimitExceeded,
     /// The organization cannot have policies of this type: it lacks features.
@@ -197,6 +241,12 @@ reasons! {
     AccountReattached,
     /// The account is in its organizational unit.
     AccountMoved,
+    /// The policies of the account's revision are attached.
+    GuardrailsAttached,
+    /// The account has what its revision says, and nothing of an earlier one.
+    RevisionApplied,
+    /// What somebody had changed about the account's policies is as it should be again.
+    GuardrailsRepaired,
     /// The account's tags are as they should be.
     TagsApplied,
     /// The access role was used with success.
@@ -217,6 +267,10 @@ impl Reason {
                 | Self::OrganizationalUnitPending
                 | Self::Moving
                 | Self::AssigningRevision
+                | Self::AttachingPolicies
+                | Self::ConfirmingPolicies
+                | Self::PolicyOverlap
+                | Self::RepairingPolicies
                 | Self::Tagging
                 | Self::AccessPending
                 | Self::OutputsPending

@@ -106,6 +106,37 @@ text!(
         s.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && hexadecimal(digits)))
 );
 
+text!(
+    /// Type of a policy, in AWS's word: `SERVICE_CONTROL_POLICY` and so on (AWS Organizations API, `PolicyType`). AWS adds
+    /// types, so those that this version does not know are accepted.
+    PolicyType, |s| check(s, "policy type", "1..64 of [A-Z0-9_], beginning with a letter",
+        (1..=64).contains(&s.len()) && s.as_bytes()[0].is_ascii_uppercase()
+        && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
+);
+
+text!(
+    /// A policy document exactly as AWS stores it: every character counts against the limit of its type, whitespace included
+    /// (AWS Organizations User Guide, "Quotas"). JSON; not empty.
+    PolicyContent, |s| check(s, "policy content", "a JSON document", !s.is_empty())
+);
+
+impl PolicyType {
+    /// Service control policies bound what principals of an account may do; they add to each other.
+    pub const SERVICE_CONTROL: &'static str = "SERVICE_CONTROL_POLICY";
+    /// Resource control policies bound what may be done to the resources of an account; they add to each other.
+    pub const RESOURCE_CONTROL: &'static str = "RESOURCE_CONTROL_POLICY";
+
+    /// The type of service control policies.
+    pub fn service_control() -> Self {
+        Self(Self::SERVICE_CONTROL.into())
+    }
+
+    /// Do several policies of this type on one target all hold? Those of other types merge, and the nearest one wins.
+    pub fn is_additive(&self) -> bool {
+        matches!(self.as_str(), Self::SERVICE_CONTROL | Self::RESOURCE_CONTROL)
+    }
+}
+
 /// How many digits of its hash a revision's name has.
 const REVISION_DIGITS: usize = 10;
 

@@ -47,10 +47,17 @@ impl Action {
             | Self::Withdraw { .. }
             | Self::RecordRequest { .. }
             | Self::ApplyOutputs { .. } => Class::Journal,
+            Self::EnablePolicyType { .. }
+            | Self::CreatePolicy { .. }
+            | Self::UpdatePolicy { .. }
+            | Self::AttachPolicy { .. }
+            | Self::DetachPolicy { .. } => Class::Guardrails,
             Self::TagAccount { .. } | Self::UntagAccount { .. } => Class::Tags,
             Self::CreateOrganizationalUnit { .. } | Self::MoveAccount { .. } => Class::Moves,
             Self::VerifyAccess { .. } => Class::Access,
             Self::CreateAccount { .. } => Class::Creations,
+            // It makes room, and nobody waits for it.
+            Self::DeletePolicy { .. } => Class::Closures,
         }
     }
 }
