@@ -8,8 +8,8 @@
 //! # Supported
 //!
 //! * **AWS Organizations** (awsJson 1.1):
-//!   * accounts: CloseAccount, CreateAccount, DescribeAccount, DescribeCreateAccountStatus, ListAccounts,
-//!     ListAccountsForParent, ListCreateAccountStatus, ListParents, MoveAccount, RemoveAccountFromOrganization;
+//!   * accounts: CloseAccount, CreateAccount, DescribeAccount, DescribeCreateAccountStatus, LeaveOrganization,
+//!     ListAccounts, ListAccountsForParent, ListCreateAccountStatus, ListParents, MoveAccount, RemoveAccountFromOrganization;
 //!   * the tree: CreateOrganizationalUnit, DeleteOrganizationalUnit, DescribeOrganization,
 //!     DescribeOrganizationalUnit, ListChildren, ListOrganizationalUnitsForParent, ListRoots,
 //!     UpdateOrganizationalUnit;
@@ -26,9 +26,17 @@
 //!
 //! Every other operation answers UnknownOperationException (InvalidAction from STS) with HTTP 400, which no SDK retries.
 //!
-//! Not simulated: service control policies do not act on member sessions yet, tag policies on nothing; the schema of a
-//! declarative policy's type is not checked, only its operators; no type of policy needs trusted access first; leaving
-//! asks for no payment method; there is no delegation policy.
+//! Not simulated: resource control policies and tag policies act on nothing; the schema of a declarative policy's type is
+//! not checked, only its operators; no type of policy needs trusted access first; leaving asks for no payment method;
+//! there is no delegation policy.
+//!
+//! # Service control policies
+//!
+//! While the type is enabled, they act on every call of a member session but GetCallerIdentity: those attached to the
+//! root, the units above the account and the account itself, [`Settings::scp_enforcement_lag`] behind. They do not act on
+//! the management account's principals, so not on its AssumeRole into a member. [`evaluate_scp_cases`] asks the evaluator
+//! without an organization. Known of a request are the condition keys of its principal, Region, time and resource's
+//! tags; `aws:SourceIp` is always 192.0.2.1, `aws:SecureTransport` true, and the session's role has no tags.
 //!
 //! # Faults
 //!
@@ -58,7 +66,7 @@
 //!
 //! Signatures are not verified. The access key id in `Authorization` names the caller: keys that AssumeRole handed out
 //! are member sessions, every other key is an administrator of the management account. A member session may call
-//! DescribeOrganization and STS, and the reads of AWS Organizations when its account is a delegated administrator of any
+//! DescribeOrganization, LeaveOrganization and STS, and the reads of AWS Organizations when its account is a delegated administrator of any
 //! service; GetResources shows it nothing.
 //!
 //! # Time and chance
@@ -71,9 +79,11 @@
 //! Choices made where AWS's documentation is silent, each the less comfortable one: operations in one row of the
 //! throttling table share a bucket, and those in no row are free; ListTagsForResource pages at 20; a default page is 20;
 //! listings are in order of ids; a new creation request is missing from ListCreateAccountStatus as long as a new account
-//! may be missing from ListAccounts; moves, renames, detachments and reads by id are visible at once; a closing account
-//! is answered like a closed one; a policy's name is unique within its type; CreatePolicy needs the type enabled;
-//! any pending type of policies holds up every change of policies. An organization begins without enabled types of
+//! may be missing from ListAccounts; moves, renames and reads by id are visible at once; a closing account is answered
+//! like a closed one; a policy's name is unique within its type; CreatePolicy needs the type enabled;
+//! any pending type of policies holds up every change of policies; in a service control policy a variable without one
+//! value matches nothing, a bare `*` is any ARN, and a key of several values under an operator without `ForAllValues` or
+//! `ForAnyValue` holds when any value does. An organization begins without enabled types of
 //! policies ([`Settings::policy_types`]).
 
 mod clock;
@@ -96,3 +106,4 @@ pub use orgsim::Orgsim;
 pub use server::{Running, serve};
 pub use settings::{Limits, Settings};
 pub use state_file::{StateFile, StateFileError};
+pub use world::scp::{ScpCaseError, ScpVerdict, evaluate_scp_cases};

@@ -1,5 +1,6 @@
 //! The handle: one organization, reachable in process.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 
-use crate::debug::{self, Call, FailureReason, MutateError, Mutation, State};
+use crate::debug::{self, Call, FailureReason, MutateError, Mutation, PolicyView, State};
 use crate::faults::{Fault, FaultPlan, FaultPlanError, Lost};
 use crate::settings::Settings;
 use crate::state_file::{self, StateFile};
@@ -150,6 +151,25 @@ impl Orgsim {
     /// The latest calls of all three services, oldest first; [`Settings::calls_kept`] of them.
     pub fn calls(&self) -> Vec<Call> {
         self.settled().calls()
+    }
+
+    /// The policies attached directly to the root, to every unit and to every account, by the target's id, in order of
+    /// the policies' ids; in truth, whatever listings show yet.
+    pub fn attached_policies(&self) -> BTreeMap<String, Vec<Arc<PolicyView>>> {
+        self.settled().attached_policies()
+    }
+
+    /// Grows with every policy that is made, edited or deleted and with every attachment that comes or goes: while it
+    /// stays the same, so does [`Orgsim::attached_policies`]. Begins anew with every process.
+    pub fn policy_changes(&self) -> u64 {
+        self.settled().policy_changes()
+    }
+
+    /// The contents of the service control policies that are enforced on the account now, a list for each level from the
+    /// root to the account: what was attached [`Settings::scp_enforcement_lag`] ago. None when the account is not in the
+    /// organization or the type is not enabled.
+    pub fn enforced_policies(&self, account: &str) -> Option<Vec<Vec<String>>> {
+        self.settled().enforced_policies(account)
     }
 
     /// Changes the organization as another tool would, or arranges a refusal. See [`Mutation`].

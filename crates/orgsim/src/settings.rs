@@ -62,7 +62,8 @@ pub struct Settings {
     /// How long a new account stays invisible to ListAccounts, ListAccountsForParent and ListChildren, a new unit to
     /// ListOrganizationalUnitsForParent and ListChildren, a new creation request to ListCreateAccountStatus, a new
     /// policy to ListPolicies, a new attachment to ListPoliciesForTarget and ListTargetsForPolicy, and a change of tags
-    /// to GetResources. Reads by id see them at once.
+    /// to GetResources; and how long what is deleted or detached stays visible to these lists of policies and
+    /// attachments. Reads by id see them at once.
     /// Default 0 to 10 s.
     pub listing_lag: (Duration, Duration),
     /// From CloseAccount's answer (PENDING_CLOSURE) to CLOSED. Default 60 to 300 s.
@@ -73,6 +74,10 @@ pub struct Settings {
     /// From EnablePolicyType's or DisablePolicyType's answer to the end of PENDING_ENABLE or PENDING_DISABLE. AWS
     /// documents only that it takes a while. Default 5 to 30 s.
     pub policy_type_duration: (Duration, Duration),
+    /// From a change of service control policies (an attachment, a detachment, an edit, a move of an account) until it is
+    /// enforced; each change has its own, so one may overtake another. AWS documents that the effect is immediate.
+    /// Default 0 to 10 s.
+    pub scp_enforcement_lag: (Duration, Duration),
     /// The types of policies that are enabled at the beginning, `SERVICE_CONTROL_POLICY`. Default none.
     pub policy_types: Vec<String>,
     /// Whether the organization has all features; without, policies and CloseAccount are refused. Default true.
@@ -122,6 +127,7 @@ impl Default for Settings {
             close_duration: seconds(60, 300),
             latency: (Duration::from_millis(20), Duration::from_millis(80)),
             policy_type_duration: seconds(5, 30),
+            scp_enforcement_lag: seconds(0, 10),
             policy_types: Vec::new(),
             all_features: true,
             finalizing_until: None,

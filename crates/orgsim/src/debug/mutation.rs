@@ -125,6 +125,11 @@ pub enum Mutation {
         /// A root's, unit's or account's id.
         target: String,
     },
+    /// Another tool deleted a policy that is attached nowhere.
+    DeletePolicy {
+        /// `p-..`
+        policy: String,
+    },
     /// The invited account joins.
     AcceptHandshake {
         /// `h-..`

@@ -54,6 +54,7 @@ operations! {
     EnableAWSServiceAccess(ServiceAccessInput),
     EnablePolicyType(PolicyTypeInput),
     InviteAccountToOrganization(InviteInput),
+    LeaveOrganization(EmptyInput),
     ListAWSServiceAccessForOrganization(PageInput),
     ListAccounts(PageInput),
     ListAccountsForParent(ParentPageInput),

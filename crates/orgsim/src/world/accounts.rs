@@ -207,7 +207,8 @@ impl World {
 
     pub(crate) fn set_parent(&mut self, id: &str, parent: &str) {
         if let Some(account) = self.records.accounts.get_mut(id) {
-            parent.clone_into(&mut account.parent);
+            let before = std::mem::replace(&mut account.parent, parent.to_owned());
+            self.enforce_move(id, before);
         }
     }
 

@@ -106,7 +106,7 @@ impl World {
         if let Some(error) = self.planned_failure(operation) {
             return Err(error);
         }
-        self.authorize(request, exchange.service, operation, caller)?;
+        self.authorize(exchange, request, caller)?;
         if contended {
             return Err(contention_error(operation));
         }
@@ -176,6 +176,7 @@ impl World {
             R::EnableAWSServiceAccess(input) => self.enable_service_access(input),
             R::EnablePolicyType(input) => self.enable_policy_type(input),
             R::InviteAccountToOrganization(input) => self.invite_account(input),
+            R::LeaveOrganization(_) => self.leave_organization(caller),
             R::ListAWSServiceAccessForOrganization(input) => self.list_service_access(input),
             R::ListAccounts(input) => self.list_accounts(input),
             R::ListAccountsForParent(input) => self.list_accounts_for_parent(input),

@@ -1,5 +1,7 @@
 //! Which policy is attached to which root, unit or account.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::accounts::{bad_token, page_request, with_token};
@@ -43,10 +45,18 @@ impl World {
                 "You have exceeded the number of policies of this type that can be attached to an entity",
             ));
         }
+        self.enforce_attachment(&kind, policy, target, false);
         let lag = self.random.policy_lags.duration(self.settings.listing_lag);
-        let listed_from = after(self.now, lag);
+        let now = self.now;
+        let detached = self.records.detached.get_mut(policy);
+        let still_listed = detached.and_then(|targets| targets.remove(target));
+        let listed_from = match still_listed {
+            Some(until) if until > now => now,
+            _ => after(now, lag),
+        };
         let targets = self.records.attachments.entry(policy.to_owned()).or_default();
         targets.insert(target.to_owned(), listed_from);
+        self.policy_changes += 1;
         Ok(())
     }
 
@@ -69,14 +79,22 @@ impl World {
                 "You can't detach the last policy of this type from an entity",
             ));
         }
-        self.forget_attachment(policy, target);
-        Ok(())
-    }
-
-    fn forget_attachment(&mut self, policy: &str, target: &str) {
-        if let Some(targets) = self.records.attachments.get_mut(policy) {
-            targets.remove(target);
+        self.enforce_attachment(&kind, policy, target, true);
+        let lag = self.random.policy_lags.duration(self.settings.listing_lag);
+        let (now, until) = (self.now, after(self.now, lag));
+        let targets = self.records.attachments.get_mut(policy);
+        let listed_from = targets.and_then(|targets| targets.remove(target));
+        if until > now && listed_from.is_some_and(|from| from <= now) {
+            let detached = &mut self.records.detached;
+            detached.retain(|_, targets| {
+                targets.retain(|_, until| *until > now);
+                !targets.is_empty()
+            });
+            let targets = detached.entry(policy.to_owned()).or_default();
+            targets.insert(target.to_owned(), until);
         }
+        self.policy_changes += 1;
+        Ok(())
     }
 
     fn is_attached(&self, policy: &str, target: &str) -> bool {
@@ -98,6 +116,7 @@ impl World {
 
     /// A new unit or account gets the AWS-managed policies of the enabled types.
     pub(crate) fn attach_managed(&mut self, target: &str) {
+        self.policy_changes += 1;
         let kinds: Vec<String> = self.records.policy_types.keys().cloned().collect();
         for kind in kinds {
             if let Some(policy) = managed_policy(&kind).filter(|_| self.is_enabled(&kind)) {
@@ -118,22 +137,29 @@ impl World {
             .cloned()
             .collect();
         let now = self.now;
+        self.policy_changes += 1;
         let attached = self.records.attachments.entry(policy).or_default();
         attached.extend(targets.into_iter().map(|target| (target, now)));
     }
 
     pub(crate) fn detach_all_of(&mut self, kind: &str) {
+        self.forget_enforcement(kind);
+        self.policy_changes += 1;
         let policies = &self.records.policies;
-        self.records
-            .attachments
-            .retain(|id, _| policies.get(id).is_none_or(|policy| policy.r#type != kind));
+        let other = |id: &String| policies.get(id).is_none_or(|policy| policy.r#type != kind);
+        self.records.attachments.retain(|id, _| other(id));
+        self.records.detached.retain(|id, _| other(id));
     }
 
     /// The target is gone for good.
     pub(crate) fn forget_target(&mut self, target: &str) {
-        for targets in self.records.attachments.values_mut() {
+        self.policy_changes += 1;
+        let records = &mut self.records;
+        let attachments = records.attachments.values_mut();
+        for targets in attachments.chain(records.detached.values_mut()) {
             targets.remove(target);
         }
+        self.enforcement.forget_target(target);
     }
 
     fn target_exists(&self, target: &str) -> Result<(), ApiError> {
@@ -154,16 +180,15 @@ impl World {
             format!("ListPoliciesForTarget {target} {}", kind.name),
             &input.page,
         )?;
-        let listed = |policy: &str| {
-            let targets = self.records.attachments.get(policy);
-            targets
-                .and_then(|targets| targets.get(target))
-                .is_some_and(|from| *from <= self.now)
+        let of_type = |policy: &&String| {
+            let policy = self.records.policies.get(*policy);
+            policy.is_some_and(|policy| policy.r#type == kind.name)
         };
-        let ids: Vec<String> = self
-            .attached(kind.name, target)
-            .filter(|policy| listed(policy))
-            .map(str::to_owned)
+        let policies = self.records.policies.keys();
+        let ids: Vec<String> = policies
+            .filter(|policy| self.is_listed(policy, target))
+            .filter(of_type)
+            .cloned()
             .collect();
         let page = self.pager.page(&request, ids.iter().map(String::as_str));
         let page = page.map_err(|_| bad_token())?;
@@ -179,15 +204,27 @@ impl World {
         let policy = check::id("PolicyId", input.policy_id.as_ref(), check::is_policy)?;
         self.policy(policy)?;
         let request = page_request(format!("ListTargetsForPolicy {policy}"), &input.page)?;
-        let now = self.now;
-        let targets = self.records.attachments.get(policy).into_iter().flatten();
-        let listed = targets.filter(|(_, from)| **from <= now);
-        let page = self
-            .pager
-            .page(&request, listed.map(|(target, _)| target.as_str()));
+        let (attached, detached) = (&self.records.attachments, &self.records.detached);
+        let targets = attached.get(policy).into_iter().chain(detached.get(policy));
+        let listed: BTreeSet<String> = targets
+            .flat_map(BTreeMap::keys)
+            .filter(|target| self.is_listed(policy, target))
+            .cloned()
+            .collect();
+        let page = self.pager.page(&request, listed.iter().map(String::as_str));
         let page = page.map_err(|_| bad_token())?;
         let shapes: Vec<_> = page.keys.iter().map(|target| self.target_shape(target)).collect();
         Ok(with_token(json!({"Targets": shapes}), page.next_token))
+    }
+
+    /// Listings show an attachment that is no longer new, and a detachment that still is.
+    fn is_listed(&self, policy: &str, target: &str) -> bool {
+        let records = &self.records;
+        let attached = records.attachments.get(policy);
+        let attached = attached.and_then(|targets| targets.get(target));
+        let detached = records.detached.get(policy);
+        let detached = detached.and_then(|targets| targets.get(target));
+        attached.is_some_and(|from| *from <= self.now) || detached.is_some_and(|until| *until > self.now)
     }
 
     fn target_shape(&self, target: &str) -> shapes::PolicyTarget {

@@ -132,6 +132,8 @@ const ROWS: &[(Service, Row)] = &[
         Some((6_000, 10)),
     )),
     organizations(row(&["RemoveAccountFromOrganization"], (2_000, 2), None)),
+    // Five accounts a second of one organization; what one account may ask is not given, and hardly matters.
+    organizations(row(&["LeaveOrganization"], (5_000, 5), Some((5_000, 5)))),
     // The sources give these two a rate only; the burst is taken to be one second's worth.
     (Service::Tagging, row(&["GetResources"], (15_000, 15), None)),
     (

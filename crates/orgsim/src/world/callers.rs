@@ -72,22 +72,25 @@ impl World {
     }
 
     /// Writes and, but for DescribeOrganization, reads are the management account's; reads the delegated
-    /// administrators' too. A denied operation is nobody's.
-    ///
-    /// Service control policies do not act on member sessions yet: here is the place to ask them.
+    /// administrators' too. A denied operation is nobody's. What a member session does, its account's service control
+    /// policies must allow as well.
     pub(crate) fn authorize(
-        &self,
+        &mut self,
+        exchange: &Exchange,
         request: &Request,
-        service: Service,
-        operation: &str,
         caller: &Caller,
     ) -> Result<(), ApiError> {
         use OrganizationsRequest as R;
+        let (service, operation) = (exchange.service, exchange.operation.as_str());
+        if service == Service::Organizations && !caller.management {
+            self.is_member(caller)?;
+        }
+        self.ask_policies(exchange, request, caller)?;
         let denied = |operation: &str| self.denied.contains(operation);
         let open_to_members = match request {
-            Request::Organizations(R::DescribeOrganization(_)) | Request::Tagging(_) | Request::Sts(_) => {
-                true
-            }
+            Request::Organizations(R::DescribeOrganization(_) | R::LeaveOrganization(_))
+            | Request::Tagging(_)
+            | Request::Sts(_) => true,
             // An administrator of any service gets the reads of AWS Organizations with it.
             Request::Organizations(_) => {
                 is_read(operation) && self.is_delegated_administrator(&caller.account)
@@ -107,6 +110,14 @@ impl World {
             return Ok(());
         }
         Err(access_denied(service, operation, caller, "*"))
+    }
+
+    fn is_member(&self, caller: &Caller) -> Result<(), ApiError> {
+        if self.records.accounts.contains_key(&caller.account) {
+            return Ok(());
+        }
+        let message = "Your account is not a member of an organization";
+        Err(ApiError::new("AWSOrganizationsNotInUseException", message))
     }
 }
 

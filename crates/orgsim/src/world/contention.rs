@@ -73,6 +73,8 @@ pub(crate) fn targets(request: &Request) -> Vec<String> {
         | R::DescribeOrganization(_)
         | R::DescribeOrganizationalUnit(_)
         | R::DescribePolicy(_)
+        // The caller names nothing; its account is the target.
+        | R::LeaveOrganization(_)
         | R::ListAWSServiceAccessForOrganization(_)
         | R::ListAccounts(_)
         | R::ListAccountsForParent(_)

@@ -80,7 +80,7 @@ impl World {
         max.min((limit / most).max(1))
     }
 
-    fn resource_arn(&self, id: &str) -> String {
+    pub(crate) fn resource_arn(&self, id: &str) -> String {
         match resource_type(id) {
             "account" => self.account_arn(id),
             "ou" => self.unit_arn(id),

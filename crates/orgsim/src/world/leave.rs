@@ -1,9 +1,10 @@
-//! Leaving the organization: RemoveAccountFromOrganization, and what goes with an account that is gone.
+//! Leaving the organization: RemoveAccountFromOrganization, LeaveOrganization, and what goes with an account that is gone.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::callers::Caller;
 use super::{World, check};
 use crate::clock::after;
 use crate::wire::ApiError;
@@ -17,6 +18,17 @@ impl World {
     /// phone checks are not simulated.
     pub(crate) fn remove_account(&mut self, input: &AccountInput) -> Result<Value, ApiError> {
         let id = check::id("AccountId", input.account_id.as_ref(), check::is_account)?;
+        self.leave(id)?;
+        Ok(json!({}))
+    }
+
+    /// A member leaves by itself, by the same rules.
+    pub(crate) fn leave_organization(&mut self, caller: &Caller) -> Result<Value, ApiError> {
+        self.leave(&caller.account)?;
+        Ok(json!({}))
+    }
+
+    fn leave(&mut self, id: &str) -> Result<(), ApiError> {
         let account = self.account(id)?.clone();
         if self.is_management(id) {
             let message = "You can't remove a management account from an organization";
@@ -31,7 +43,7 @@ impl World {
         }
         self.forget_account(id);
         self.outside.insert(id.to_owned(), account);
-        Ok(json!({}))
+        Ok(())
     }
 
     /// `CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG` for an account that administers a service.

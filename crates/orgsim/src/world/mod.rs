@@ -13,6 +13,7 @@ pub(crate) mod contention;
 mod create_account;
 mod delegation;
 mod effective_policy;
+mod enforcement;
 mod get_resources;
 mod handshakes;
 mod leave;
@@ -26,6 +27,7 @@ mod policy_types;
 pub(crate) mod random;
 mod records;
 mod saved;
+pub(crate) mod scp;
 mod sts;
 mod tags;
 mod units;
@@ -46,6 +48,7 @@ use crate::wire::{ApiError, RawRequest};
 use accounts::Account;
 use buckets::Buckets;
 use callers::Session;
+use enforcement::Enforcement;
 use page::Pager;
 use past::Past;
 use policy_types::TypeStatus;
@@ -81,6 +84,8 @@ pub(crate) struct World {
     pager: Pager,
     buckets: Buckets,
     records: Records,
+    #[serde(default)]
+    enforcement: Enforcement,
     #[serde(skip)]
     past: Past,
     #[serde(skip)]
@@ -102,6 +107,9 @@ pub(crate) struct World {
     failing_calls: BTreeMap<String, VecDeque<ApiError>>,
     #[serde(skip)]
     calls: VecDeque<Call>,
+    /// Counts what happens to policies and their attachments.
+    #[serde(skip)]
+    policy_changes: u64,
     /// Numbers events and creations.
     sequence: u64,
     /// Whether something has changed since the state was last written.
@@ -124,6 +132,7 @@ impl World {
             },
             buckets: Buckets::new(settings.limits),
             records: Records::default(),
+            enforcement: Enforcement::default(),
             past: Past::default(),
             faults: Faults::default(),
             used_emails: settings
@@ -139,6 +148,7 @@ impl World {
             failing_creations: VecDeque::new(),
             failing_calls: BTreeMap::new(),
             calls: VecDeque::new(),
+            policy_changes: 0,
             sequence: 0,
             unsaved: true,
             saved_at: settings.start,

@@ -68,6 +68,9 @@ impl World {
                 let added = self.add_policy(kind, &name, &description, &content, &tags);
                 added.map(drop).map_err(refused("createPolicy"))
             }
+            Mutation::DeletePolicy { policy } => self
+                .remove_policy(&policy)
+                .map_err(refused("deletePolicy.policy")),
             Mutation::AcceptHandshake { handshake } => self
                 .accept_handshake(&handshake)
                 .map_err(refused("acceptHandshake.handshake")),

@@ -151,6 +151,7 @@ impl World {
             listed_from: after(self.now, lag),
         };
         self.records.policies.insert(id.clone(), policy.clone());
+        self.policy_changes += 1;
         if !tags.is_empty() {
             self.set_tags(&id, tags);
         }
@@ -173,7 +174,8 @@ impl World {
         description: Option<&str>,
         content: Option<&str>,
     ) -> Result<Policy, ApiError> {
-        let mut policy = self.own_policy(id)?.clone();
+        let before = self.own_policy(id)?.clone();
+        let mut policy = before.clone();
         name.unwrap_or(&policy.name.clone()).clone_into(&mut policy.name);
         if let Some(description) = description {
             description.clone_into(&mut policy.description);
@@ -188,13 +190,23 @@ impl World {
             content.clone_into(&mut policy.content);
         }
         self.policy_name_is_free(&policy.r#type, &policy.name, Some(id))?;
+        self.policy_changes += 1;
+        if policy.content != before.content {
+            self.enforce_content(&before.r#type, id, before.content);
+        }
         self.records.policies.insert(id.to_owned(), policy.clone());
         Ok(policy)
     }
 
     pub(crate) fn delete_policy(&mut self, input: &PolicyInput) -> Result<Value, ApiError> {
         let id = check::id("PolicyId", input.policy_id.as_ref(), check::is_policy)?;
-        self.own_policy(id)?;
+        self.remove_policy(id)?;
+        Ok(json!({}))
+    }
+
+    /// Every rule of DeletePolicy.
+    pub(crate) fn remove_policy(&mut self, id: &str) -> Result<(), ApiError> {
+        let policy = self.own_policy(id)?.clone();
         if self
             .records
             .attachments
@@ -209,7 +221,17 @@ impl World {
         self.records.attachments.remove(id);
         self.records.tags.remove(id);
         self.records.tag_index.remove(id);
-        Ok(json!({}))
+        self.records.detached.remove(id);
+        self.policy_changes += 1;
+        self.enforce_deletion(&policy.r#type, id, policy.content.clone());
+        let lag = self.random.policy_lags.duration(self.settings.listing_lag);
+        let (now, until) = (self.now, after(self.now, lag));
+        let deleted = &mut self.records.deleted_policies;
+        deleted.retain(|_, (_, until)| *until > now);
+        if until > now && policy.listed_from <= now {
+            deleted.insert(id.to_owned(), (policy, until));
+        }
+        Ok(())
     }
 
     pub(crate) fn describe_policy(&self, input: &PolicyInput) -> Result<Value, ApiError> {
@@ -221,13 +243,20 @@ impl World {
         let kind = policy_type("Filter", input.filter.as_ref())?;
         let request = page_request(format!("ListPolicies {}", kind.name), &input.page)?;
         let now = self.now;
-        let listed = |policy: &&Policy| policy.r#type == kind.name && policy.listed_from <= now;
-        let policies = self.records.policies.values().filter(listed);
-        let page = self
-            .pager
-            .page(&request, policies.map(|policy| policy.id.as_str()));
+        let present = self.records.policies.values();
+        let present = present.filter(|policy| policy.listed_from <= now);
+        let deleted = self.records.deleted_policies.values();
+        let deleted = deleted
+            .filter(|(_, until)| *until > now)
+            .map(|(policy, _)| policy);
+        let listed: BTreeMap<&str, &Policy> = present
+            .chain(deleted)
+            .filter(|policy| policy.r#type == kind.name)
+            .map(|policy| (policy.id.as_str(), policy))
+            .collect();
+        let page = self.pager.page(&request, listed.keys().copied());
         let page = page.map_err(|_| bad_token())?;
-        let policies = page.keys.iter().filter_map(|id| self.records.policies.get(id));
+        let policies = page.keys.iter().filter_map(|id| listed.get(id.as_str()));
         let shapes: Vec<_> = policies.map(|policy| self.policy_summary(policy)).collect();
         Ok(with_token(json!({"Policies": shapes}), page.next_token))
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::policy_types::{RESOURCE_CONTROL, SERVICE_CONTROL};
+use super::scp::{Document, is_operator};
 
 /// The operators of declarative policies.
 const OPERATORS: [&str; 4] = [
@@ -23,7 +24,11 @@ pub(crate) fn check(policy_type: &str, content: &str) -> Result<(), String> {
         return Err("The content must be a JSON object".to_owned());
     };
     match policy_type {
-        SERVICE_CONTROL => check_iam(document, check_scp_statement),
+        SERVICE_CONTROL => {
+            check_iam(document, check_scp_statement)?;
+            // What is stored can be evaluated.
+            Document::parse(&value).map(drop)
+        }
         RESOURCE_CONTROL => check_iam(document, check_rcp_statement),
         _ => check_operators(document),
     }
@@ -49,6 +54,12 @@ fn check_iam(
         };
         match statement.get("Sid") {
             None => {}
+            // IAM user guide, reference_policies_elements_sid.
+            Some(Value::String(sid)) if sid.contains(|c: char| !c.is_ascii_alphanumeric()) => {
+                return Err(format!(
+                    "Sid {sid:?} has other characters than letters and digits"
+                ));
+            }
             Some(Value::String(sid)) if sids.insert(sid) => {}
             Some(Value::String(sid)) => return Err(format!("Sid {sid:?} is not unique")),
             Some(_) => return Err("Sid must be a string".to_owned()),
@@ -156,13 +167,16 @@ fn check_condition(statement: &Map<String, Value>) -> Result<(), String> {
         Value::Array(values) => values.iter().all(|value| !value.is_object() && !value.is_array()),
         Value::Null | Value::Object(_) => false,
     };
-    let is_operator = |keys: &Value| {
+    let is_operand = |keys: &Value| {
         let keys = keys.as_object();
         keys.is_some_and(|keys| !keys.is_empty() && keys.values().all(is_value))
     };
     let operators = condition.as_object();
-    if operators.is_some_and(|operators| operators.values().all(is_operator)) {
-        return Ok(());
+    if let Some(operators) = operators.filter(|operators| operators.values().all(is_operand)) {
+        return match operators.keys().find(|name| !is_operator(name)) {
+            None => Ok(()),
+            Some(name) => Err(format!("{name} is not a condition operator")),
+        };
     }
     Err("Condition must be {operator: {key: value or list of values}}".to_owned())
 }
@@ -282,6 +296,24 @@ mod tests {
                 json!([{"Sid": "a", "Effect": "Deny", "Action": "*", "Resource": "*"},
                     {"Sid": "a", "Effect": "Deny", "Action": "*", "Resource": "*"}]),
                 "not unique",
+            ),
+            (
+                json!({"Sid": "a-b", "Effect": "Deny", "Action": "*", "Resource": "*"}),
+                "letters and digits",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*", "NotPrincipal": "*"}),
+                "NotPrincipal is not supported",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                    "Condition": {"StringEqual": {"aws:PrincipalArn": "a"}}}),
+                "StringEqual is not a condition operator",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                    "Condition": {"StringEquals": {"aws:PrincipalArn": [null]}}}),
+                "list of values",
             ),
         ] {
             let said = scp(&bad).unwrap_err();

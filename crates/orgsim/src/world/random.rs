@@ -13,6 +13,12 @@ const DIGITS: &[u8] = b"0123456789";
 const HEX: &[u8] = b"0123456789abcdef";
 const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+const SCP_LAGS: u64 = 17;
+
+fn first_scp_lags() -> Stream {
+    Stream::new(0, SCP_LAGS)
+}
+
 /// The streams of one world.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Random {
@@ -31,6 +37,9 @@ pub(crate) struct Random {
     pub(crate) policy_lags: Stream,
     pub(crate) policy_type_durations: Stream,
     pub(crate) handshake_ids: Stream,
+    /// A state file that is older than this stream begins it anew.
+    #[serde(default = "first_scp_lags")]
+    pub(crate) scp_lags: Stream,
 }
 
 impl Random {
@@ -53,6 +62,7 @@ impl Random {
             policy_lags: stream(14),
             policy_type_durations: stream(15),
             handshake_ids: stream(16),
+            scp_lags: stream(SCP_LAGS),
         }
     }
 

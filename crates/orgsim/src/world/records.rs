@@ -62,6 +62,12 @@ pub(crate) struct Records {
     pub(crate) policies: Shared<BTreeMap<String, Policy>>,
     /// By policy and target: from when on listings show it.
     pub(crate) attachments: Shared<BTreeMap<String, BTreeMap<String, Timestamp>>>,
+    /// Detached a moment ago, by policy and target: until when listings still show it.
+    #[serde(default)]
+    pub(crate) detached: Shared<BTreeMap<String, BTreeMap<String, Timestamp>>>,
+    /// Deleted a moment ago, by id: until when ListPolicies still shows it.
+    #[serde(default)]
+    pub(crate) deleted_policies: Shared<BTreeMap<String, (Policy, Timestamp)>>,
     /// By name; a type that is not here is disabled.
     pub(crate) policy_types: Shared<BTreeMap<String, TypeStatus>>,
     /// By id.

@@ -1,6 +1,7 @@
 //! What the debug address shows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::World;
 use super::create_account::Creation;
@@ -72,7 +73,12 @@ impl World {
     }
 
     fn policy_views(&self) -> Vec<PolicyView> {
-        let view = |policy: &Policy| PolicyView {
+        let policies = self.records.policies.values();
+        policies.map(|policy| self.policy_view(policy)).collect()
+    }
+
+    fn policy_view(&self, policy: &Policy) -> PolicyView {
+        PolicyView {
             id: policy.id.clone(),
             r#type: policy.r#type.clone(),
             name: policy.name.clone(),
@@ -80,8 +86,31 @@ impl World {
             content: policy.content.clone(),
             aws_managed: policy.aws_managed,
             tags: self.tags_of(&policy.id),
-        };
-        self.records.policies.values().map(view).collect()
+        }
+    }
+
+    pub(crate) fn policy_changes(&self) -> u64 {
+        self.policy_changes
+    }
+
+    pub(crate) fn attached_policies(&self) -> BTreeMap<String, Vec<Arc<PolicyView>>> {
+        let units = self.records.units.keys();
+        let targets = units.chain(self.records.accounts.keys());
+        let targets = targets.chain([&self.settings.root_id]).cloned();
+        let mut attached: BTreeMap<_, Vec<_>> = targets.map(|target| (target, Vec::new())).collect();
+        for (policy, targets) in self.records.attachments.iter() {
+            let Some(policy) = self.records.policies.get(policy) else {
+                continue;
+            };
+            let view = Arc::new(self.policy_view(policy));
+            for target in targets.keys() {
+                attached
+                    .entry(target.clone())
+                    .or_default()
+                    .push(Arc::clone(&view));
+            }
+        }
+        attached
     }
 
     fn attachment_views(&self) -> Vec<AttachmentView> {

@@ -6,11 +6,11 @@ use orgsim::{Mutation, Settings};
 use crate::refusal;
 use crate::sdk::{World, calm, pass, seconds, tag};
 
-fn role(account: &str) -> String {
+pub(crate) fn role(account: &str) -> String {
     format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole")
 }
 
-async fn enter(world: &World, account: &str) -> World {
+pub(crate) async fn enter(world: &World, account: &str) -> World {
     let assumed = world
         .sts
         .assume_role()

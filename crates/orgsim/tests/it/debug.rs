@@ -72,7 +72,12 @@ async fn calls_are_remembered_with_their_outcome() {
         .send()
         .await
         .unwrap_err();
-    world.organizations.leave_organization().send().await.unwrap_err();
+    world
+        .organizations
+        .enable_all_features()
+        .send()
+        .await
+        .unwrap_err();
     world.sts.get_caller_identity().send().await.unwrap();
     world.tagging.get_resources().send().await.unwrap();
     let (_, calls) = debug(&world.orgsim, Method::GET, "/calls", &Value::Null);
@@ -86,7 +91,7 @@ async fn calls_are_remembered_with_their_outcome() {
         [
             "2026-01-05T00:00:00Z organizations ListRoots OK",
             "2026-01-05T00:00:01Z organizations DescribeAccount AccountNotFoundException",
-            "2026-01-05T00:00:01Z organizations LeaveOrganization UnknownOperationException",
+            "2026-01-05T00:00:01Z organizations EnableAllFeatures UnknownOperationException",
             "2026-01-05T00:00:01Z sts GetCallerIdentity OK",
             "2026-01-05T00:00:01Z tagging GetResources OK",
         ]

@@ -236,6 +236,32 @@ async fn everything_goes_on_in_a_new_process() {
     assert_eq!(closed.state, orgsim::AccountState::Closed, "the closing went on");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_not_yet_enforced_is_enforced_in_the_next_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("org.json");
+    let open = || {
+        let file = StateFile::open(&path, crate::scp::lagging(8)).unwrap();
+        let clock = tokio_clock(file.now());
+        let orgsim = Orgsim::with_state(file, clock);
+        World::of(orgsim, &Credentials::for_tests(), "us-east-1")
+    };
+    let world = open();
+    let account = world.account("a").await;
+    let content = crate::scp::deny("organizations:*");
+    let policy = crate::policies::made(&world, "deny", crate::policies::SCP, &content).await;
+    crate::scp::attach(&world, &policy, &account);
+    drop(world);
+
+    let world = open();
+    let member = crate::access::enter(&world, &account).await;
+    let probe = || member.organizations.describe_organization().send();
+    pass(7).await;
+    probe().await.unwrap();
+    pass(1).await;
+    assert_eq!(refusal!(probe().await), "AccessDeniedException");
+}
+
 #[test]
 fn what_is_no_state_of_this_version_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
