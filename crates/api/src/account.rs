@@ -146,7 +146,8 @@ pub struct OutputsSpec {
     pub config_map_name: String,
 }
 
-/// What is known of the account. Written by the operator only.
+/// What is known of the account. Written by the operator only: `creation` and `baseline.assigned` as field manager
+/// `bulkhead-journal`, everything else as `bulkhead`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 #[serde(rename_all = "camelCase")]
@@ -173,6 +174,10 @@ pub struct AwsAccountStatus {
     /// The Baseline that governs the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineStatusRef>,
+    /// The policies of Bulkhead that are attached to the account now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub guardrails: Vec<GuardrailStatus>,
     /// The organizational unit the account is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organizational_unit: Option<OrganizationalUnitStatus>,
@@ -213,6 +218,46 @@ pub struct BaselineStatusRef {
     /// account carries it as the tag `bulkhead.dev/revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned: Option<AssignedStatus>,
+    /// The revision that the account had in full when it was last seen so: every policy of it attached, none of an earlier
+    /// one left, in its organizational unit, with its tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<AppliedStatus>,
+    /// A later revision that the account does not get by itself; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_available: Option<UpdateStatus>,
+}
+
+/// The revision of a Baseline that an account has.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedStatus {
+    /// Its name.
+    pub revision: String,
+    /// Hash of its content: `sha256:` and 64 hexadecimal digits.
+    pub hash: String,
+    /// When it was first seen in full.
+    #[schemars(schema_with = "crate::schema::timestamp")]
+    pub at: Timestamp,
+}
+
+/// A revision of a Baseline that an account could have.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateStatus {
+    /// Its name.
+    pub revision: String,
+}
+
+/// A policy of Bulkhead that is attached to an account.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardrailStatus {
+    /// Its name: `bulkhead-`, the installation, `-`, the environment, `-`, and the first 10 hexadecimal digits of the
+    /// SHA-256 of its content.
+    pub name: String,
+    /// Its type, in AWS's word. Example: `SERVICE_CONTROL_POLICY`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub policy_type: Option<String>,
 }
 
 /// The revision of a Baseline that an account is to have.

@@ -10,26 +10,31 @@ mod account;
 mod approval;
 mod baseline;
 mod organization;
+mod revision;
 mod rules;
 mod schema;
 
 pub use account::{
-    AccessStatus, AssignedStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef,
-    BaselineStatusRef, CreationStatus, DeletionPolicy, OrganizationalUnitStatus, OutputsSpec, OutputsStatus,
-    Owner, TagsStatus,
+    AccessStatus, AppliedStatus, AssignedStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef,
+    BaselineStatusRef, CreationStatus, DeletionPolicy, GuardrailStatus, OrganizationalUnitStatus,
+    OutputsSpec, OutputsStatus, Owner, TagsStatus, UpdateStatus,
 };
 pub use approval::{
     Approval, ApprovalAction, ApprovalDecision, ApprovalSpec, ApprovalSubject, Awaiting, SubjectKind,
 };
 pub use baseline::{
-    AccountsStatus, Baseline, BaselineSpec, BaselineStatus, Environment, EnvironmentStatus, MandatoryTag,
-    ReadinessGate, TagField, TagSource,
+    AccountsStatus, Assertion, Baseline, BaselineSpec, BaselineStatus, Environment, EnvironmentStatus,
+    Expectation, Guardrail, MandatoryTag, PolicyBudget, RawPolicy, ReadinessGate, RevisionCount,
+    RevisionStatus, TagChange, TagField, TagSource, UpdatePolicy,
 };
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     Condition, LabelSelector, LabelSelectorRequirement,
 };
 pub use organization::{
     AccountsSlot, BrakeStatus, CountSlot, Organization, OrganizationSpec, OrganizationStatus,
+};
+pub use revision::{
+    BaselineRevision, BaselineRevisionSpec, RevisionEnvironment, RevisionPolicy, RevisionTag,
 };
 pub use schema::crds;
 
@@ -41,7 +46,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const FINALIZER: &str = "bulkhead.dev/account";
 /// Field manager of everything the operator applies, except what [`JOURNAL_MANAGER`] owns.
 pub const FIELD_MANAGER: &str = "bulkhead";
-/// Field manager of an AwsAccount's `status.creation` and of the Organization's `status.brake`: an apply of the one manager must not erase what the other one wrote.
+/// Field manager of an AwsAccount's `status.creation` and `status.baseline.assigned` and of the Organization's
+/// `status.brake`: an apply of the one manager must not erase what the other one wrote.
 pub const JOURNAL_MANAGER: &str = "bulkhead-journal";
 
 /// Types of the conditions in `status.conditions`.
@@ -60,6 +66,8 @@ pub mod conditions {
     pub const VENDED: &str = "Vended";
     /// The account is in its organizational unit.
     pub const PLACED: &str = "Placed";
+    /// The policies of the account's revision are attached, and none of an earlier one is left.
+    pub const GUARDRAILS_APPLIED: &str = "GuardrailsApplied";
     /// The account carries its tags.
     pub const TAGGED: &str = "Tagged";
     /// The access role was used from inside the account.
@@ -75,6 +83,7 @@ pub mod conditions {
         ACCEPTED,
         VENDED,
         PLACED,
+        GUARDRAILS_APPLIED,
         TAGGED,
         ACCESS_VERIFIED,
         UNITS_BOUND,

@@ -309,6 +309,78 @@ pub(crate) fn one_source() -> Rule {
     )
 }
 
+/// Names in the catalogue.
+pub(crate) fn guardrail_name() -> Rule {
+    text(
+        "spec.environments.guardrails.name",
+        "the name of a guardrail: letters and digits, beginning with a lower-case letter",
+        "self.matches('^[a-z][A-Za-z0-9]*$')",
+    )
+}
+
+/// AWS's words for types of policies; it adds to them.
+pub(crate) fn policy_type() -> Rule {
+    text(
+        "spec.environments.policies.type",
+        "a policy type as AWS writes it, as in SERVICE_CONTROL_POLICY: A-Z, 0-9 and _, beginning with a letter",
+        "self.matches('^[A-Z][A-Z0-9_]*$')",
+    )
+}
+
+/// Who asks.
+pub(crate) fn principal() -> Rule {
+    text(
+        "spec.environments.assertions.principal",
+        "the ARN of a principal, with an account id or *, as in arn:aws:iam::*:role/break-glass",
+        "self.matches('^arn:[a-z-]+:(iam|sts)::([0-9]{12}|[*]):[^*?]+$')",
+    )
+}
+
+/// What is asked: one action, not a pattern.
+pub(crate) fn action() -> Rule {
+    text(
+        "spec.environments.assertions.action",
+        "one action without wildcards, as in iam:CreateRole",
+        "self.matches('^[a-z0-9-]+:[A-Za-z0-9]+$')",
+    )
+}
+
+/// What it is asked about.
+pub(crate) fn resource() -> Rule {
+    text(
+        "spec.environments.assertions.resource",
+        "an ARN, or *",
+        "self == '*' || self.startsWith('arn:')",
+    )
+}
+
+// --- BaselineRevision
+
+/// What accounts rely on never becomes something else. Sits on the spec as a whole, so that no field can be removed or added.
+pub(crate) fn revision_frozen() -> Rule {
+    fixed(
+        "self == oldSelf",
+        "a BaselineRevision never changes: change the Baseline, which makes another one",
+    )
+}
+
+/// The name says the content.
+pub(crate) fn revision_name() -> Rule {
+    fixed(
+        "self.metadata.name == self.spec.baseline + '-' + self.spec.hash.substring(7, 17)",
+        "metadata.name must be spec.baseline, - and the first 10 hexadecimal digits of spec.hash",
+    )
+}
+
+/// `sha256:` and its digits.
+pub(crate) fn hash() -> Rule {
+    text(
+        "spec.hash",
+        "sha256: and 64 lower-case hexadecimal digits",
+        "self.matches('^sha256:[0-9a-f]{64}$')",
+    )
+}
+
 // --- Approval
 
 /// What was decided never becomes another decision. Sits on the spec as a whole, so that no field can be removed or added.

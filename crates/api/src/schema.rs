@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions, and the schemas that schemars cannot derive.
 
-use crate::{Approval, Awaiting, AwsAccount, Baseline, Organization};
+use crate::{Approval, Awaiting, AwsAccount, Baseline, BaselineRevision, Organization};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -16,6 +16,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         Approval::crd(),
         AwsAccount::crd(),
         Baseline::crd(),
+        BaselineRevision::crd(),
         Organization::crd(),
     ];
     for crd in &mut crds {
@@ -108,6 +109,40 @@ pub(crate) fn tag_key_patterns(_: &mut SchemaGenerator) -> Schema {
 /// Entries of `allowedValues`.
 pub(crate) fn tag_value_list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "maxItems": 100, "items": {"type": "string", "maxLength": 256}})
+}
+
+/// An object whose fields are judged elsewhere: parameters by the catalogue, documents by AWS's rules. Whoever writes it
+/// writes all of it: half a policy document of each of two field managers would be nobody's.
+pub(crate) fn free_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
+/// Condition keys of a request.
+pub(crate) fn context(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {
+            "type": "array",
+            "x-kubernetes-list-type": "atomic",
+            "maxItems": 20,
+            "items": {"type": "string", "maxLength": 1024},
+        },
+    })
+}
+
+/// A list of texts in a BaselineRevision, in an order that nobody else changes.
+pub(crate) fn texts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "atomic",
+        "maxItems": 100,
+        "items": {"type": "string", "maxLength": 512},
+    })
 }
 
 /// `metav1.LabelSelector`, with the bounds that CEL's cost estimate needs.

@@ -8,6 +8,7 @@
 )]
 
 mod examples;
+mod policies;
 mod rules;
 mod server;
 mod shape;

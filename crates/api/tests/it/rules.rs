@@ -4,7 +4,7 @@ use crate::server::{account, approval, baseline, refusals, schema, with};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn accepted(kind: &str, base: &Value, cases: Vec<(&str, Value)>) {
+pub(crate) fn accepted(kind: &str, base: &Value, cases: Vec<(&str, Value)>) {
     assert_eq!(refusals(kind, base, None), [""; 0]);
     for (pointer, value) in cases {
         let object = with(base.clone(), pointer, value.clone());
@@ -13,7 +13,7 @@ fn accepted(kind: &str, base: &Value, cases: Vec<(&str, Value)>) {
 }
 
 /// Each case must be refused with exactly one message, which contains all the given pieces: field, rule, value.
-fn refused(kind: &str, base: &Value, cases: Vec<(&str, Value, &[&str])>) {
+pub(crate) fn refused(kind: &str, base: &Value, cases: Vec<(&str, Value, &[&str])>) {
     for (pointer, value, pieces) in cases {
         let object = with(base.clone(), pointer, value.clone());
         let found = refusals(kind, &object, None);

@@ -123,6 +123,9 @@ fn walk(schema: &Value, value: &Value, path: String, findings: &mut Vec<String>)
             if limit("maxProperties").is_some_and(|n| fields.len() > n) {
                 say(format!("too many properties {}", fields.len()));
             }
+            if schema.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true)) {
+                return;
+            }
             for (name, field) in fields {
                 let at = format!("{path}.{name}");
                 if let Some(property) = schema.get("properties").and_then(|p| p.get(name)) {
@@ -160,6 +163,20 @@ pub(crate) fn baseline() -> Value {
             "emailTemplate": "aws+{namespace}.{name}@example.com",
             "environments": [{"name": "dev", "organizationalUnit": "Workloads/Dev"}],
             "mandatoryTags": [{"key": "owner", "valueFrom": {"field": "owner.team"}}],
+        },
+    })
+}
+
+/// A BaselineRevision with nothing optional.
+pub(crate) fn revision() -> Value {
+    json!({
+        "apiVersion": "bulkhead.dev/v1alpha1", "kind": "BaselineRevision",
+        "metadata": {"name": "river-0123456789"},
+        "spec": {
+            "baseline": "river", "hash": format!("sha256:{}", "0123456789abcdef".repeat(4)),
+            "environments": [
+                {"name": "dev", "organizationalUnit": "Workloads/Dev", "accessRoleName": "OrganizationAccountAccessRole"},
+            ],
         },
     })
 }

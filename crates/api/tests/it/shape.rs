@@ -4,7 +4,13 @@ use crate::server::schema;
 use kube_cel::compile_schema;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 4] = ["Approval", "AwsAccount", "Baseline", "Organization"];
+const KINDS: [&str; 5] = [
+    "Approval",
+    "AwsAccount",
+    "Baseline",
+    "BaselineRevision",
+    "Organization",
+];
 /// Those that have a status writer.
 const WITH_STATUS: [&str; 3] = ["AwsAccount", "Baseline", "Organization"];
 
@@ -59,7 +65,12 @@ fn names_scope_and_columns() {
             json!({
                 "name": "baselines.bulkhead.dev", "scope": "Cluster", "short": ["bl"],
                 "categories": ["bulkhead"], "version": "v1alpha1", "status": true, "selectable": [],
-                "columns": ["Accepted", "Ready", "Accounts", "Ready Accounts", "Age", "Reason (wide)"],
+                "columns": ["Accepted", "Ready", "Revision", "Accounts", "Ready Accounts", "Age", "Reason (wide)"],
+            }),
+            json!({
+                "name": "baselinerevisions.bulkhead.dev", "scope": "Cluster", "short": ["blrev"],
+                "categories": ["bulkhead"], "version": "v1alpha1", "status": false, "selectable": [],
+                "columns": ["Baseline", "Age"],
             }),
             json!({
                 "name": "organizations.bulkhead.dev", "scope": "Cluster", "short": ["awsorg"],
@@ -72,7 +83,9 @@ fn names_scope_and_columns() {
 
 #[test]
 fn an_object_is_in_progress_before_its_first_status() {
-    assert!(schema("Approval")["properties"].get("status").is_none());
+    for kind in ["Approval", "BaselineRevision"] {
+        assert!(schema(kind)["properties"].get("status").is_none(), "{kind}");
+    }
     for kind in WITH_STATUS {
         assert_eq!(
             schema(kind)["properties"]["status"]["default"],
@@ -148,4 +161,24 @@ fn every_rule_compiles_and_has_a_message() {
         });
     }
     assert!(rules > 30, "{rules}");
+}
+
+#[test]
+fn what_is_judged_elsewhere_is_kept_as_it_is_and_written_as_a_whole() {
+    let mut free = Vec::new();
+    for kind in KINDS {
+        each_node(&schema(kind), kind, &mut |path, node| {
+            if node.get("x-kubernetes-preserve-unknown-fields").is_some() {
+                assert_eq!(node["x-kubernetes-map-type"], "atomic", "{path}");
+                free.push(path.to_owned());
+            }
+        });
+    }
+    assert_eq!(
+        free,
+        [
+            "Baseline.spec.environments[].guardrails[].parameters",
+            "Baseline.spec.environments[].policies[].document",
+        ]
+    );
 }

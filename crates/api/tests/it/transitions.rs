@@ -1,6 +1,6 @@
 //! What may change once an object exists.
 
-use crate::server::{account, approval, refusals, with};
+use crate::server::{account, approval, refusals, revision, with};
 use serde_json::{Value, json};
 
 fn update(old: &Value, new: &Value) -> Vec<String> {
@@ -97,4 +97,36 @@ fn an_approval_never_changes_in_any_field() {
     }
     let labelled = with(whole.clone(), "/metadata/labels", json!({"a": "b"}));
     assert_eq!(refusals("Approval", &labelled, Some(&whole)), [""; 0]);
+}
+
+#[test]
+fn a_revision_never_changes_in_any_field() {
+    let whole = with(
+        revision(),
+        "/spec/environments/0/readinessGates",
+        json!(["net.example.com/Up"]),
+    );
+    assert_eq!(refusals("BaselineRevision", &whole, Some(&whole)), [""; 0]);
+    for (pointer, value) in [
+        (
+            "/spec/hash",
+            json!(format!("sha256:0123456789{}", "f".repeat(54))),
+        ),
+        ("/spec/environments/0/organizationalUnit", json!("Elsewhere")),
+        ("/spec/environments/0/readinessGates", json!(null)),
+        (
+            "/spec/mandatoryTags",
+            json!([{"key": "owner", "fromField": "owner.team"}]),
+        ),
+    ] {
+        let found = refusals(
+            "BaselineRevision",
+            &with(whole.clone(), pointer, value),
+            Some(&whole),
+        );
+        assert_eq!(found.len(), 1, "{pointer}: {found:?}");
+        assert!(found[0].contains("a BaselineRevision never changes"), "{found:?}");
+    }
+    let labelled = with(whole.clone(), "/metadata/labels", json!({"a": "b"}));
+    assert_eq!(refusals("BaselineRevision", &labelled, Some(&whole)), [""; 0]);
 }
