@@ -2,29 +2,49 @@
 
 use crate::{
     Inputs, Rejection,
-    baseline::{self, Place, Placeholders, Terms},
+    baseline::{self, Placeholders},
+    content::Place,
+    lines::{Line, Lines},
     selector, tags,
 };
-use api::{AwsAccount, LabelSelector};
+use api::{AwsAccount, BaselineSpec, LabelSelector};
 use jiff::Timestamp;
 use model::{
     AccountKey, AccountName, Claim, DesiredAccount, Email, Installation, JournalEntry, Outputs, Reason,
-    RoleName,
+    Revision, RoleName,
 };
-use std::collections::BTreeMap;
 
-/// Judges one object.
+/// Judges one object: the account it asks for, and a later revision that the account does not get by itself.
 pub(crate) fn judge(
     inputs: &Inputs<'_>,
-    baselines: &BTreeMap<&str, Result<Terms<'_>, Rejection>>,
+    lines: &Lines<'_>,
     key: &AccountKey,
     object: &AwsAccount,
     entry: &JournalEntry,
-) -> Result<DesiredAccount, Rejection> {
+) -> Result<(DesiredAccount, Option<Revision>), Rejection> {
     let spec = &object.spec;
-    let (baseline, terms) = terms(inputs, baselines, object)?;
-    let place = place(inputs, baseline, terms, key, object)?;
-    let email = email(baseline, terms, key, object, entry)?;
+    let (baseline, by) = named(inputs, object)?;
+    let missing;
+    let line = if let Some(line) = lines.get(baseline) {
+        line
+    } else {
+        missing = Line::missing(baseline);
+        &missing
+    };
+    let assigned = entry.assigned.as_ref().map(|assigned| &assigned.revision);
+    let assigned = line.own(assigned);
+    if assigned.is_none() && line.head.is_err() {
+        return Err(line.unusable(by));
+    }
+    if let Some(limits) = line.limits {
+        admitted(inputs, baseline, limits, key, object)?;
+    }
+    let environment = spec.environment.as_str();
+    let target = line.target(&lines.shelf, environment, assigned, by)?;
+    let Some(place) = target.content.environments.get(environment) else {
+        return Err(line.unusable(by));
+    };
+    let email = email(line, by, key, object, entry)?;
     let account_name =
         AccountName::parse(spec.account_name.as_deref().unwrap_or(&key.name)).map_err(|error| {
             let field = if spec.account_name.is_some() {
@@ -35,26 +55,32 @@ pub(crate) fn judge(
             Rejection::new(Reason::InvalidAccountName, format!("{field}: {error}"))
         })?;
     let claim = claim(inputs.installation, key);
-    let tags = tags::desired(terms, key, object, account_name.as_str(), &claim)?;
-    Ok(DesiredAccount {
+    let rules = &target.content.tags;
+    let tags = tags::desired(line.limits, rules, key, object, account_name.as_str(), &claim)?;
+    let account = DesiredAccount {
         key: key.clone(),
         claim,
         created: created(object),
         workload: spec.workload.clone(),
         environment: spec.environment.clone(),
-        revision: terms.revision.clone(),
+        revision: target.content.revision.clone(),
         email,
         account_name,
         role_name: role_name(place, entry),
         organizational_unit: place.path.clone(),
-        bound_unit: place.unit.clone(),
+        bound_unit: line.unit(environment, &place.path.to_string()),
         tags,
+        policies: place.policies.clone(),
+        assertions: place.assertions.clone(),
+        tag_changes: tags::changes(rules),
+        update: line.update,
         outputs: spec.outputs.as_ref().map(|outputs| Outputs {
             config_map: outputs.config_map_name.clone(),
         }),
         open_gates: open_gates(place, object),
         suspend: spec.suspend.unwrap_or(false),
-    })
+    };
+    Ok((account, target.update))
 }
 
 /// Whose account it is.
@@ -78,48 +104,29 @@ pub(crate) fn frozen_email<'a>(object: &'a AwsAccount, entry: &'a JournalEntry) 
     sent.or_else(|| object.status.as_ref()?.email.as_deref())
 }
 
-fn terms<'j, 'a>(
-    inputs: &Inputs<'j>,
-    baselines: &'j BTreeMap<&str, Result<Terms<'a>, Rejection>>,
-    object: &'j AwsAccount,
-) -> Result<(&'j str, &'j Terms<'a>), Rejection> {
-    let named = object
-        .spec
-        .baseline_ref
-        .as_ref()
-        .map(|reference| reference.name.as_str());
-    let Some(name) = named.or(inputs.default_baseline) else {
-        return Err(Rejection::new(
+/// The Baseline that the object names, or the default one, and which field or setting does.
+fn named<'j>(inputs: &Inputs<'j>, object: &'j AwsAccount) -> Result<(&'j str, &'static str), Rejection> {
+    let reference = object.spec.baseline_ref.as_ref();
+    let reference = reference.map(|reference| (reference.name.as_str(), "spec.baselineRef.name"));
+    let default = inputs
+        .default_baseline
+        .map(|name| (name, "the operator's default Baseline"));
+    reference.or(default).ok_or_else(|| {
+        Rejection::new(
             Reason::InvalidSpec,
             "spec.baselineRef: must be set, because the operator's configuration names no default Baseline",
-        ));
-    };
-    let by = if named.is_some() {
-        "spec.baselineRef.name"
-    } else {
-        "the operator's default Baseline"
-    };
-    match baselines.get(name) {
-        Some(Ok(terms)) => Ok((name, terms)),
-        Some(Err(_)) => Err(Rejection::waiting(
-            Reason::BaselineNotAccepted,
-            format!("{by}: Baseline {name:?} was not accepted; its condition Accepted says why"),
-        )),
-        None => Err(Rejection::waiting(
-            Reason::BaselineNotFound,
-            format!("{by}: there is no Baseline {name:?}"),
-        )),
-    }
+        )
+    })
 }
 
-/// The environment, for a namespace that may vend there. A namespace that may not use the Baseline is not told more.
-fn place<'j, 'a>(
+/// May the namespace vend here? One that may not use the Baseline is not told more.
+fn admitted(
     inputs: &Inputs<'_>,
     baseline: &str,
-    terms: &'j Terms<'a>,
+    limits: &BaselineSpec,
     key: &AccountKey,
     object: &AwsAccount,
-) -> Result<&'j Place<'a>, Rejection> {
+) -> Result<(), Rejection> {
     let namespace = &key.namespace;
     let Some(labels) = inputs.namespaces.get(namespace) else {
         return Err(Rejection::waiting(
@@ -141,31 +148,24 @@ fn place<'j, 'a>(
         ))
     };
     admit(
-        &terms.spec.namespace_selector,
+        &limits.namespace_selector,
         Reason::NamespaceNotAllowed,
         &format!("Baseline {baseline:?}"),
     )?;
-    let environment = object.spec.environment.as_str();
-    let Some(place) = terms.environments.get(environment) else {
-        let known: Vec<&str> = terms.environments.keys().copied().collect();
-        return Err(Rejection::new(
-            Reason::UnknownEnvironment,
-            format!(
-                "spec.environment: Baseline {baseline:?} has no environment {environment:?}, it has {}",
-                known.join(", ")
-            ),
-        ));
-    };
-    if let Some(selector) = place.selector {
-        let whose = format!("environment {environment:?} of Baseline {baseline:?}");
-        admit(selector, Reason::EnvironmentNotAllowed, &whose)?;
+    let name = object.spec.environment.as_str();
+    let environment = limits.environments.iter().find(|e| e.name == name);
+    match environment.and_then(|environment| environment.namespace_selector.as_ref()) {
+        Some(selector) => {
+            let whose = format!("environment {name:?} of Baseline {baseline:?}");
+            admit(selector, Reason::EnvironmentNotAllowed, &whose)
+        }
+        None => Ok(()),
     }
-    Ok(place)
 }
 
 fn email(
-    baseline: &str,
-    terms: &Terms<'_>,
+    line: &Line<'_>,
+    by: &str,
     key: &AccountKey,
     object: &AwsAccount,
     entry: &JournalEntry,
@@ -176,8 +176,10 @@ fn email(
         return Email::parse(frozen)
             .map_err(|error| Rejection::new(Reason::InvalidEmail, format!("status.email: {error}")));
     }
+    let baseline = line.name();
+    let limits = line.limits.ok_or_else(|| line.unusable(by))?;
     if let Some(explicit) = &spec.email {
-        if terms.spec.allow_explicit_email != Some(true) {
+        if limits.allow_explicit_email != Some(true) {
             return Err(Rejection::new(
                 Reason::EmailNotAllowed,
                 format!(
@@ -194,7 +196,7 @@ fn email(
         workload: &spec.workload,
         environment: &spec.environment,
     };
-    Email::parse(&baseline::fill(&terms.spec.email_template, &values)).map_err(|error| {
+    Email::parse(&baseline::fill(&limits.email_template, &values)).map_err(|error| {
         Rejection::new(
             Reason::InvalidEmail,
             format!("the emailTemplate of Baseline {baseline:?} gives an email that AWS refuses: {error}"),
@@ -203,22 +205,17 @@ fn email(
 }
 
 /// AWS does not tell which role it made, so an account keeps the one its creation asked for.
-fn role_name(place: &Place<'_>, entry: &JournalEntry) -> RoleName {
+fn role_name(place: &Place, entry: &JournalEntry) -> RoleName {
     let sent = entry.creation.as_ref().filter(|_| entry.account_id.is_some());
     sent.map_or_else(|| place.role.clone(), |creation| creation.role_name.clone())
 }
 
-fn open_gates(place: &Place<'_>, object: &AwsAccount) -> Vec<String> {
+fn open_gates(place: &Place, object: &AwsAccount) -> Vec<String> {
     let conditions = object
         .status
         .as_ref()
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
-    let open = |gate: &&&str| !conditions.iter().any(|c| c.type_ == **gate && c.status == "True");
-    place
-        .gates
-        .iter()
-        .filter(open)
-        .map(|gate| (*gate).to_owned())
-        .collect()
+    let open = |gate: &&String| !conditions.iter().any(|c| c.type_ == **gate && c.status == "True");
+    place.gates.iter().filter(open).cloned().collect()
 }

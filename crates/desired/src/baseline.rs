@@ -1,98 +1,146 @@
-//! What a Baseline says, with everything in it parsed; and why it is not accepted.
+//! What a Baseline says, judged: who may use it, what it gives, and why it is not accepted.
 
-use crate::{Rejection, effect, selector, tags};
-use api::{Baseline, BaselineSpec, Environment, LabelSelector, TagField};
-use model::{Email, Invalid, OuId, OuPath, Reason, Revision, RoleName};
-use std::collections::BTreeMap;
+use crate::{
+    PolicySettings, Rejection,
+    content::{Content, invalid},
+    effect::{self, Effect, TagRule},
+    policies, selector, tags,
+};
+use api::{Baseline, BaselineSpec, Environment, MandatoryTag, TagChange, TagField};
+use model::{Email, Installation, Invalid, OuPath, RoleName};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The role AWS makes in a new account when nobody says otherwise (AWS Organizations API, CreateAccount, `RoleName`).
 const DEFAULT_ROLE: &str = "OrganizationAccountAccessRole";
 
-/// An accepted Baseline.
-pub(crate) struct Terms<'a> {
-    pub(crate) spec: &'a BaselineSpec,
-    pub(crate) environments: BTreeMap<&'a str, Place<'a>>,
-    pub(crate) tags: Vec<tags::Rule<'a>>,
-    pub(crate) revision: Revision,
-}
-
-/// One environment of an accepted Baseline.
-pub(crate) struct Place<'a> {
-    pub(crate) path: OuPath,
-    pub(crate) unit: Option<OuId>,
-    pub(crate) role: RoleName,
-    pub(crate) selector: Option<&'a LabelSelector>,
-    pub(crate) gates: Vec<&'a str>,
+/// The verdict on one Baseline by itself. It depends on nothing but its name, its spec and the settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    /// Can be said who may use it, and how?
+    pub(crate) limits: Result<(), Rejection>,
+    /// What it gives.
+    pub(crate) content: Result<Arc<Content>, Rejection>,
 }
 
 /// Judges one Baseline, also where the API server has judged already: manifests can be read from files.
-pub(crate) fn judge<'a>(name: &str, object: &'a Baseline) -> Result<Terms<'a>, Rejection> {
-    let spec = &object.spec;
+pub(crate) fn judge(
+    name: &str,
+    object: &Baseline,
+    installation: &Installation,
+    settings: &PolicySettings,
+) -> Judged {
+    let limits = limits(name, &object.spec);
+    let content = limits
+        .clone()
+        .and_then(|()| effect(&object.spec, installation, settings))
+        .and_then(|effect| Content::new(name, &effect)?.fits());
+    Judged {
+        limits,
+        content: content.map(Arc::new),
+    }
+}
+
+/// Who may use it, and how.
+fn limits(name: &str, spec: &BaselineSpec) -> Result<(), Rejection> {
     judge_selector("spec.namespaceSelector", &spec.namespace_selector)?;
     if spec.environments.is_empty() {
         return Err(invalid("spec.environments", "must name at least one environment"));
     }
-    let mut environments = BTreeMap::new();
+    let mut names = BTreeSet::new();
     for environment in &spec.environments {
-        let place = place(object, environment)?;
-        if environments.insert(environment.name.as_str(), place).is_some() {
+        if !names.insert(environment.name.as_str()) {
             return Err(invalid(
                 "spec.environments",
                 format!("names {:?} twice", environment.name),
             ));
         }
+        if let Some(selector) = &environment.namespace_selector {
+            let field = format!("spec.environments[{}].namespaceSelector", environment.name);
+            judge_selector(&field, selector)?;
+        }
     }
     judge_template(name, spec)?;
-    let tags = tags::rules(spec)?;
-    let revision = effect::revision(name, spec, &environments)?;
-    Ok(Terms {
-        spec,
+    tags::judge_allowed_keys(&spec.allowed_tag_keys)
+}
+
+/// What it gives, with its defaults spelled out.
+fn effect(
+    spec: &BaselineSpec,
+    installation: &Installation,
+    settings: &PolicySettings,
+) -> Result<Effect, Rejection> {
+    let mut environments = BTreeMap::new();
+    for environment in &spec.environments {
+        environments.insert(
+            environment.name.clone(),
+            place(environment, installation, settings)?,
+        );
+    }
+    let mut mandatory_tags = BTreeMap::new();
+    for tag in &spec.mandatory_tags {
+        if mandatory_tags.insert(tag.key.clone(), tag_rule(tag)).is_some() {
+            return Err(invalid(
+                "spec.mandatoryTags",
+                format!("names {:?} twice", tag.key),
+            ));
+        }
+    }
+    Ok(Effect {
         environments,
-        tags,
-        revision,
+        mandatory_tags,
     })
 }
 
-/// A finding about a field of a Baseline.
-pub(crate) fn invalid(field: &str, finding: impl std::fmt::Display) -> Rejection {
-    Rejection::new(Reason::InvalidSpec, format!("{field}: {finding}"))
-}
-
-fn place<'a>(object: &'a Baseline, environment: &'a Environment) -> Result<Place<'a>, Rejection> {
-    let field = |name: &str| format!("spec.environments[{}].{name}", environment.name);
+fn place(
+    environment: &Environment,
+    installation: &Installation,
+    settings: &PolicySettings,
+) -> Result<effect::Environment, Rejection> {
     let at = |name: &str| {
-        let field = field(name);
+        let field = format!("spec.environments[{}].{name}", environment.name);
         move |error: Invalid| invalid(&field, error)
     };
     let path = OuPath::parse(&environment.organizational_unit).map_err(at("organizationalUnit"))?;
     let role = environment.access_role_name.as_deref().unwrap_or(DEFAULT_ROLE);
-    if let Some(selector) = &environment.namespace_selector {
-        judge_selector(&field("namespaceSelector"), selector)?;
+    let role = RoleName::parse(role).map_err(at("accessRoleName"))?;
+    let gates = environment.readiness_gates.iter();
+    let assertions = effect::assertions(&environment.assertions);
+    if assertions.len() < environment.assertions.len() {
+        let field = format!("spec.environments[{}].assertions", environment.name);
+        return Err(invalid(&field, "names one twice"));
     }
-    // The binding counts for the path it was made for; another path is another unit.
-    let bindings = object.status.iter().flat_map(|status| &status.environments);
-    let unit = bindings
-        .filter(|binding| binding.name == environment.name)
-        .filter_map(|binding| binding.organizational_unit.as_ref())
-        .filter(|unit| unit.path.as_deref() == Some(environment.organizational_unit.as_str()))
-        .find_map(|unit| OuId::parse(unit.id.as_deref()?).ok());
-    Ok(Place {
-        path,
-        unit,
-        role: RoleName::parse(role).map_err(at("accessRoleName"))?,
-        selector: environment.namespace_selector.as_ref(),
-        gates: environment
-            .readiness_gates
-            .iter()
-            .map(|gate| gate.condition_type.as_str())
-            .collect(),
+    Ok(effect::Environment {
+        assertions,
+        organizational_unit: path.to_string(),
+        policies: policies::compile(environment, &role, installation, settings)?,
+        access_role_name: role.as_str().to_owned(),
+        readiness_gates: gates.map(|gate| gate.condition_type.clone()).collect(),
     })
 }
 
-fn judge_selector(field: &str, selector: &LabelSelector) -> Result<(), Rejection> {
-    selector::error(selector).map_or(Ok(()), |error| Err(invalid(field, error)))
+fn tag_rule(tag: &MandatoryTag) -> TagRule {
+    let MandatoryTag {
+        key: _,
+        value_from,
+        pattern,
+        allowed_values,
+        change,
+    } = tag;
+    TagRule {
+        allowed_values: allowed_values.iter().cloned().collect(),
+        change: change.filter(|change| *change != TagChange::Free),
+        from_field: value_from.field,
+        from_tag: value_from.tag.clone(),
+        pattern: pattern.clone(),
+    }
 }
 
+fn judge_selector(field: &str, selector: &api::LabelSelector) -> Result<(), Rejection> {
+    selector::error(selector).map_or(Ok(()), |error| Err(invalid(field, error)))
+}
 /// The values that an email template can show.
 pub(crate) struct Placeholders<'a> {
     pub(crate) name: &'a str,

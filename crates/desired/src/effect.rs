@@ -5,11 +5,10 @@
 //! whose order means nothing are sorted. The fields are written in the order of the alphabet (RFC 8785), and a part that
 //! is empty is left out, so that parts that come later do not change the revision of a Baseline that does not use them.
 
-use crate::{
-    Rejection,
-    baseline::{Place, invalid},
+use crate::Rejection;
+use api::{
+    BaselineRevisionSpec, Expectation, RevisionEnvironment, RevisionPolicy, RevisionTag, TagChange, TagField,
 };
-use api::{BaselineSpec, TagField};
 use model::{Reason, Revision, RevisionHash};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,83 +18,207 @@ use std::{
 };
 
 /// What accounts get.
-#[derive(Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Effect<'a> {
+pub(crate) struct Effect {
     /// By name.
-    environments: BTreeMap<&'a str, Environment<'a>>,
+    pub(crate) environments: BTreeMap<String, Environment>,
     /// By key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    mandatory_tags: BTreeMap<&'a str, TagRule<'a>>,
+    pub(crate) mandatory_tags: BTreeMap<String, TagRule>,
 }
 
-/// What accounts of one environment get. Compiled guardrails and policies belong here, as canonical texts.
-#[derive(Serialize)]
+/// What accounts of one environment get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Environment<'a> {
-    access_role_name: &'a str,
-    organizational_unit: String,
+pub(crate) struct Environment {
+    pub(crate) access_role_name: String,
+    /// By name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) assertions: BTreeMap<String, Assertion>,
+    pub(crate) organizational_unit: String,
+    /// By name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) policies: BTreeMap<String, Policy>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    readiness_gates: BTreeSet<&'a str>,
+    pub(crate) readiness_gates: BTreeSet<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Assertion {
+    pub(crate) action: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) context: BTreeMap<String, Vec<String>>,
+    pub(crate) expect: Expectation,
+    pub(crate) principal: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    pub(crate) resource: String,
+}
+
+/// A policy as AWS is given it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Policy {
+    pub(crate) content: String,
+    pub(crate) parts: Vec<String>,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TagRule<'a> {
+pub(crate) struct TagRule {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    allowed_values: BTreeSet<&'a str>,
+    pub(crate) allowed_values: BTreeSet<String>,
+    /// `Free`, the default, is left out: there were revisions before there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
-    from_field: Option<TagField>,
+    pub(crate) change: Option<TagChange>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from_tag: Option<&'a str>,
+    pub(crate) from_field: Option<TagField>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pattern: Option<&'a str>,
+    pub(crate) from_tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
 }
 
-/// The revision that a Baseline is now.
-pub(crate) fn revision(
-    name: &str,
-    spec: &BaselineSpec,
-    environments: &BTreeMap<&str, Place<'_>>,
-) -> Result<Revision, Rejection> {
-    let effect = Effect {
-        environments: environments
-            .iter()
-            .map(|(name, place)| (*name, environment(place)))
-            .collect(),
-        mandatory_tags: spec
-            .mandatory_tags
-            .iter()
-            .map(|tag| {
-                let rule = TagRule {
-                    allowed_values: tag.allowed_values.iter().map(String::as_str).collect(),
-                    from_field: tag.value_from.field,
-                    from_tag: tag.value_from.tag.as_deref(),
-                    pattern: tag.pattern.as_deref(),
-                };
-                (tag.key.as_str(), rule)
-            })
-            .collect(),
-    };
-    let defect = |error: &dyn std::fmt::Display| {
-        Rejection::new(
-            Reason::InternalError,
-            format!("the revision of Baseline {name:?} cannot be computed: {error}"),
-        )
-    };
-    let text = serde_json::to_string(&effect).map_err(|error| defect(&error))?;
-    let mut hash = "sha256:".to_owned();
+/// Digits of the SHA-256 of a text.
+pub(crate) fn sha256(text: &str) -> String {
+    let mut digits = String::with_capacity(64);
     for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hash, "{byte:02x}");
+        let _ = write!(digits, "{byte:02x}");
     }
-    let hash = RevisionHash::parse(&hash).map_err(|error| defect(&error))?;
-    Revision::new(name, hash).map_err(|error| invalid("metadata.name", error))
+    digits
 }
 
-fn environment<'p>(place: &'p Place<'_>) -> Environment<'p> {
-    Environment {
-        access_role_name: place.role.as_str(),
-        organizational_unit: place.path.to_string(),
-        readiness_gates: place.gates.iter().copied().collect(),
+impl Effect {
+    /// The revision of the Baseline of this name that gives this.
+    pub(crate) fn revision(&self, baseline: &str) -> Result<Revision, Rejection> {
+        let defect = |error: &dyn std::fmt::Display| {
+            Rejection::new(
+                Reason::InternalError,
+                format!("the revision of Baseline {baseline:?} cannot be computed: {error}"),
+            )
+        };
+        let text = serde_json::to_string(self).map_err(|error| defect(&error))?;
+        let hash =
+            RevisionHash::parse(&format!("sha256:{}", sha256(&text))).map_err(|error| defect(&error))?;
+        Revision::new(baseline, hash)
+            .map_err(|error| Rejection::new(Reason::InvalidSpec, format!("metadata.name: {error}")))
+    }
+
+    /// As a BaselineRevision holds it, every list sorted.
+    pub(crate) fn spec(&self, baseline: &str, hash: &RevisionHash) -> BaselineRevisionSpec {
+        let tags = self.mandatory_tags.iter();
+        BaselineRevisionSpec {
+            baseline: baseline.to_owned(),
+            hash: hash.as_str().to_owned(),
+            environments: self
+                .environments
+                .iter()
+                .map(|(name, environment)| environment.spec(name))
+                .collect(),
+            mandatory_tags: tags.map(|(key, rule)| rule.spec(key)).collect(),
+        }
+    }
+}
+
+/// What a BaselineRevision says it holds; whether that is so, its hash tells.
+impl From<&BaselineRevisionSpec> for Effect {
+    fn from(spec: &BaselineRevisionSpec) -> Self {
+        let environments = spec.environments.iter();
+        let tags = spec.mandatory_tags.iter();
+        Self {
+            environments: environments.map(|e| (e.name.clone(), e.into())).collect(),
+            mandatory_tags: tags.map(|tag| (tag.key.clone(), tag.into())).collect(),
+        }
+    }
+}
+
+impl Environment {
+    fn spec(&self, name: &str) -> RevisionEnvironment {
+        let policies = self.policies.iter().map(|(name, policy)| RevisionPolicy {
+            name: name.clone(),
+            policy_type: policy.kind.clone(),
+            content: policy.content.clone(),
+            parts: policy.parts.clone(),
+        });
+        let assertions = self.assertions.iter().map(|(name, assertion)| api::Assertion {
+            name: name.clone(),
+            expect: assertion.expect,
+            principal: assertion.principal.clone(),
+            action: assertion.action.clone(),
+            resource: assertion.resource.clone(),
+            region: assertion.region.clone(),
+            context: assertion.context.clone(),
+        });
+        RevisionEnvironment {
+            name: name.to_owned(),
+            organizational_unit: self.organizational_unit.clone(),
+            access_role_name: self.access_role_name.clone(),
+            policies: policies.collect(),
+            assertions: assertions.collect(),
+            readiness_gates: self.readiness_gates.iter().cloned().collect(),
+        }
+    }
+}
+
+impl From<&RevisionEnvironment> for Environment {
+    fn from(environment: &RevisionEnvironment) -> Self {
+        let policies = environment.policies.iter().map(|policy| {
+            let value = Policy {
+                content: policy.content.clone(),
+                parts: policy.parts.clone(),
+                kind: policy.policy_type.clone(),
+            };
+            (policy.name.clone(), value)
+        });
+        Self {
+            access_role_name: environment.access_role_name.clone(),
+            assertions: assertions(&environment.assertions),
+            organizational_unit: environment.organizational_unit.clone(),
+            policies: policies.collect(),
+            readiness_gates: environment.readiness_gates.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Assertions by name.
+pub(crate) fn assertions(list: &[api::Assertion]) -> BTreeMap<String, Assertion> {
+    let entry = |assertion: &api::Assertion| {
+        let value = Assertion {
+            action: assertion.action.clone(),
+            context: assertion.context.clone(),
+            expect: assertion.expect,
+            principal: assertion.principal.clone(),
+            region: assertion.region.clone(),
+            resource: assertion.resource.clone(),
+        };
+        (assertion.name.clone(), value)
+    };
+    list.iter().map(entry).collect()
+}
+
+impl TagRule {
+    fn spec(&self, key: &str) -> RevisionTag {
+        RevisionTag {
+            key: key.to_owned(),
+            from_field: self.from_field,
+            from_tag: self.from_tag.clone(),
+            pattern: self.pattern.clone(),
+            allowed_values: self.allowed_values.iter().cloned().collect(),
+            change: self.change,
+        }
+    }
+}
+
+impl From<&RevisionTag> for TagRule {
+    fn from(tag: &RevisionTag) -> Self {
+        Self {
+            allowed_values: tag.allowed_values.iter().cloned().collect(),
+            change: tag.change,
+            from_field: tag.from_field,
+            from_tag: tag.from_tag.clone(),
+            pattern: tag.pattern.clone(),
+        }
     }
 }

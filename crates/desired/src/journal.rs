@@ -20,6 +20,7 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
         .and_then(|s| s.baseline.as_ref()?.assigned.as_ref())
         .map(assigned)
         .transpose();
+    let applied = status.and_then(|s| s.baseline.as_ref()?.applied.as_ref());
     let access = status
         .and_then(|s| s.access.as_ref())
         .filter(|access| access.verified_at.is_some());
@@ -45,6 +46,7 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
         creation: creation.ok().flatten(),
         assigned: assigned.ok().flatten(),
         account_id: account_id.ok().flatten(),
+        applied: applied.and_then(|applied| RevisionName::parse(&applied.revision).ok()),
         verified_role: access.and_then(|access| access.role_arn.clone()),
         managed_tags: managed.filter_map(|key| TagKey::parse(key).ok()).collect(),
         outputs,

@@ -5,17 +5,27 @@
 //! then the object that holds an account or a creation under way keeps it, else the oldest one, and only the loser is
 //! rejected. A rejected object is not in [`DesiredOrg`], so nothing is done for it in AWS; what Kubernetes remembers of
 //! it is in the journal all the same.
+//!
+//! A Baseline becomes a revision: its content, compiled and proven. An account gets what its own revision says, which is
+//! not always the newest one; and what it was given stays given when its Baseline is broken or gone.
 
 mod account;
 mod baseline;
+mod content;
 mod effect;
 mod emails;
 mod journal;
+mod lines;
+mod memory;
+mod policies;
 mod selector;
 mod tags;
 
-use api::{AwsAccount, Baseline};
-use model::{AccountKey, DesiredOrg, Installation, Journal, OutputsState, Reason, Revision};
+pub use memory::Memory;
+
+use api::{AwsAccount, Baseline, BaselineRevision, BaselineRevisionSpec, PolicyBudget};
+use lines::Lines;
+use model::{AccountKey, DesiredOrg, Installation, Journal, OutputsState, Reason, Revision, RevisionName};
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -38,6 +48,8 @@ pub struct Inputs<'a> {
     pub accounts: &'a BTreeMap<AccountKey, Decoded<AwsAccount>>,
     /// Every Baseline by name.
     pub baselines: &'a BTreeMap<String, Decoded<Baseline>>,
+    /// Every BaselineRevision by name.
+    pub revisions: &'a BTreeMap<String, Decoded<BaselineRevision>>,
     /// Labels of every namespace.
     pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
     /// What stands under the name of each object's outputs ConfigMap, as far as it was looked at.
@@ -46,6 +58,17 @@ pub struct Inputs<'a> {
     pub installation: &'a Installation,
     /// The Baseline of objects that name none.
     pub default_baseline: Option<&'a str>,
+    /// What the operator's configuration says of policies.
+    pub policy_settings: &'a PolicySettings,
+}
+
+/// What the operator's configuration says of policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// ARN patterns of roles that every guardrail exempts, beside the access role: `aws.exemptPrincipals`.
+    pub exempt_principals: Vec<String>,
+    /// Places for policies on each account, per type, that are left to others: `policies.reservedSlots`.
+    pub reserved_slots: usize,
 }
 
 /// Why an object cannot have what it asks for.
@@ -85,8 +108,25 @@ pub struct Resolved {
     pub rejections: BTreeMap<AccountKey, Rejection>,
     /// Every Baseline: the revision it is now, or why it was not accepted.
     pub baselines: BTreeMap<String, Result<Revision, Rejection>>,
+    /// What is to be known of each environment, by Baseline and name: those of an accepted Baseline; of another one, those
+    /// its status knows.
+    pub environments: BTreeMap<String, BTreeMap<String, EnvironmentState>>,
+    /// The revision of each accepted Baseline, as its BaselineRevision holds it; it is to be made where it is not there.
+    pub revisions: BTreeMap<RevisionName, Arc<BaselineRevisionSpec>>,
+    /// Accounts for which there is a later revision that they do not get by themselves.
+    pub updates: BTreeMap<AccountKey, Revision>,
     /// What Kubernetes remembers of every object that could be decoded.
     pub journal: Journal,
+}
+
+/// What is to be known of one environment of a Baseline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentState {
+    /// Its current revision, which a new account gets: with `Automatic` the newest; else what it was, and the first one at
+    /// once.
+    pub current: Option<Revision>,
+    /// What the policies of the newest revision take of AWS's limits, by type.
+    pub budgets: Vec<PolicyBudget>,
 }
 
 /// What Kubernetes remembers of one object; its outputs are not looked at.
@@ -94,20 +134,28 @@ pub fn journal_entry(object: &AwsAccount) -> model::JournalEntry {
     journal::entry(object, OutputsState::default()).0
 }
 
-/// Judges all objects.
-pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
-    let judged: BTreeMap<&str, Result<baseline::Terms<'_>, Rejection>> = inputs
-        .baselines
-        .iter()
-        .map(|(name, decoded)| (name.as_str(), judge_baseline(name, decoded)))
-        .collect();
-
+/// Judges all objects. The memory makes it fast, and changes nothing else.
+pub fn resolve(inputs: &Inputs<'_>, memory: &mut Memory) -> Resolved {
+    let lines = Lines::judge(inputs, memory);
     let mut desired = DesiredOrg {
         installation: inputs.installation.clone(),
         accounts: BTreeMap::new(),
+        revisions: lines
+            .shelf
+            .iter()
+            .map(|(name, content)| (name.clone(), content.revision.clone()))
+            .collect(),
+        unstored: lines
+            .shelf
+            .keys()
+            .filter(|name| !inputs.revisions.contains_key(name.as_str()))
+            .cloned()
+            .collect(),
+        incomplete: false,
         leaving: BTreeMap::new(),
     };
     let mut rejections = BTreeMap::new();
+    let mut updates = BTreeMap::new();
     let mut journal = Journal::new();
     let mut held = Vec::new();
 
@@ -129,10 +177,13 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
         } else {
             let verdict = match broken {
                 Some(rejection) => Err(rejection),
-                None => guarded(|| account::judge(inputs, &judged, key, object, &entry)),
+                None => guarded(|| account::judge(inputs, &lines, key, object, &entry)),
             };
             match verdict {
-                Ok(account) => drop(desired.accounts.insert(key.clone(), account)),
+                Ok((account, update)) => {
+                    desired.accounts.insert(key.clone(), account);
+                    updates.extend(update.map(|update| (key.clone(), update)));
+                }
                 Err(rejection) => drop(rejections.insert(key.clone(), rejection)),
             }
         }
@@ -141,25 +192,46 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
 
     for (key, rejection) in emails::conflicts(&desired.accounts, held) {
         desired.accounts.remove(&key);
+        updates.remove(&key);
         rejections.insert(key, rejection);
     }
-    let baselines = judged
-        .into_iter()
-        .map(|(name, verdict)| (name.to_owned(), verdict.map(|terms| terms.revision)))
-        .collect();
+    desired.incomplete = incomplete(inputs, &lines, &rejections);
+    let heads = lines.iter().filter_map(|line| line.head.as_ref().ok());
     Resolved {
         desired,
         rejections,
-        baselines,
+        baselines: lines.iter().map(verdict).collect(),
+        environments: lines
+            .iter()
+            .map(|line| {
+                let reserved = inputs.policy_settings.reserved_slots;
+                (line.name().to_owned(), line.environments(reserved))
+            })
+            .collect(),
+        revisions: heads
+            .map(|head| (head.revision.name.clone(), Arc::clone(&head.spec)))
+            .collect(),
+        updates,
         journal,
     }
 }
 
-fn judge_baseline<'a>(name: &str, decoded: &'a Decoded<Baseline>) -> Result<baseline::Terms<'a>, Rejection> {
-    match decoded {
-        Decoded::Good(object) => guarded(|| baseline::judge(name, object)),
-        Decoded::Poison(why) => Err(undecodable(why)),
-    }
+fn verdict(line: &lines::Line<'_>) -> (String, Result<Revision, Rejection>) {
+    let head = line.head.as_ref();
+    let verdict = head.map(|head| head.revision.clone()).map_err(Clone::clone);
+    (line.name().to_owned(), verdict)
+}
+
+/// Is there something that nobody can judge? Then nobody knows what it refers to.
+fn incomplete(inputs: &Inputs<'_>, lines: &Lines<'_>, rejections: &BTreeMap<AccountKey, Rejection>) -> bool {
+    let unjudged =
+        |rejection: &Rejection| matches!(rejection.reason, Reason::Undecodable | Reason::InternalError);
+    let revisions = inputs.revisions.values();
+    rejections.values().any(unjudged)
+        || lines.iter().any(|line| line.head.as_ref().is_err_and(unjudged))
+        || revisions
+            .into_iter()
+            .any(|revision| matches!(revision, Decoded::Poison(_)))
 }
 
 fn undecodable(why: &str) -> Rejection {

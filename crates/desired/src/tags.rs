@@ -1,11 +1,8 @@
 //! The tags an account should carry: mandatory ones, its own, and Bulkhead's.
 
-use crate::{
-    Rejection,
-    baseline::{Terms, invalid, manifest_path},
-};
-use api::{AwsAccount, BaselineSpec, MandatoryTag, TagField};
-use model::{AccountKey, Claim, Invalid, Reason, TagKey, TagValue, tag_keys};
+use crate::{Rejection, baseline::manifest_path, content::invalid, effect::TagRule};
+use api::{AwsAccount, BaselineSpec, TagField};
+use model::{AccountKey, Claim, Invalid, Reason, TagChange, TagKey, TagValue, tag_keys};
 use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 
@@ -16,31 +13,39 @@ const RESERVED: usize = 2;
 /// Bound of a compiled pattern, so that one Baseline cannot use up the operator's memory.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// One mandatory tag of an accepted Baseline.
-pub(crate) struct Rule<'a> {
+/// One mandatory tag of a revision.
+#[derive(Debug)]
+pub(crate) struct Rule {
     key: TagKey,
-    source: Source<'a>,
-    written: &'a MandatoryTag,
-    pattern: Option<Regex>,
+    source: Source,
+    allowed: Vec<String>,
+    /// As written, and compiled.
+    pattern: Option<(String, Regex)>,
+    change: TagChange,
 }
 
-enum Source<'a> {
+#[derive(Debug)]
+enum Source {
     Field(TagField),
-    Tag(&'a str),
+    Tag(String),
 }
 
-impl Source<'_> {
+impl Source {
     fn text(&self) -> String {
         match self {
             Self::Field(field) => manifest_path(*field).to_owned(),
             Self::Tag(key) => format!("spec.tags[{key}]"),
         }
     }
+
+    fn is_tag(&self, name: &str) -> bool {
+        matches!(self, Self::Tag(source) if source == name)
+    }
 }
 
-/// The mandatory tags, or what is wrong with them.
-pub(crate) fn rules(spec: &BaselineSpec) -> Result<Vec<Rule<'_>>, Rejection> {
-    for entry in &spec.allowed_tag_keys {
+/// What is wrong with the keys that tenants may set.
+pub(crate) fn judge_allowed_keys(keys: &[String]) -> Result<(), Rejection> {
+    for entry in keys {
         let start = entry.strip_suffix('*').unwrap_or(entry);
         if reserved(start) || (!start.is_empty() && TagKey::parse(start).is_err()) || entry.is_empty() {
             return Err(invalid(
@@ -49,42 +54,56 @@ pub(crate) fn rules(spec: &BaselineSpec) -> Result<Vec<Rule<'_>>, Rejection> {
             ));
         }
     }
-    let mut rules: Vec<Rule<'_>> = Vec::new();
-    for tag in &spec.mandatory_tags {
-        let field = |name: &str| format!("spec.mandatoryTags[{}].{name}", tag.key);
-        let key = TagKey::parse(&tag.key).map_err(|error| invalid(&field("key"), error))?;
-        if reserved(&tag.key) {
-            return Err(invalid(
-                &field("key"),
-                "keys beginning with aws: or bulkhead.dev/ cannot be set",
-            ));
-        }
-        if rules.iter().any(|rule| rule.key == key) {
-            return Err(invalid(
-                "spec.mandatoryTags",
-                format!("names {:?} twice", tag.key),
-            ));
-        }
-        let source = match (&tag.value_from.field, &tag.value_from.tag) {
-            (Some(source), None) => Source::Field(*source),
-            (None, Some(source)) => Source::Tag(source),
-            _ => {
-                return Err(invalid(
-                    &field("valueFrom"),
-                    "must have exactly one of field and tag",
-                ));
-            }
-        };
-        let pattern = tag.pattern.as_deref().map(compile).transpose();
-        let pattern = pattern.map_err(|error| invalid(&field("pattern"), error))?;
-        rules.push(Rule {
-            key,
-            source,
-            written: tag,
-            pattern,
-        });
+    Ok(())
+}
+
+/// The mandatory tags, or what is wrong with them.
+pub(crate) fn rules(tags: &BTreeMap<String, TagRule>) -> Result<Vec<Rule>, Rejection> {
+    tags.iter().map(|(key, tag)| rule(key, tag)).collect()
+}
+
+fn rule(key: &str, tag: &TagRule) -> Result<Rule, Rejection> {
+    let field = |name: &str| format!("spec.mandatoryTags[{key}].{name}");
+    let parsed = TagKey::parse(key).map_err(|error| invalid(&field("key"), error))?;
+    if reserved(key) {
+        return Err(invalid(
+            &field("key"),
+            "keys beginning with aws: or bulkhead.dev/ cannot be set",
+        ));
     }
-    Ok(rules)
+    let source = match (&tag.from_field, &tag.from_tag) {
+        (Some(source), None) => Source::Field(*source),
+        (None, Some(source)) => Source::Tag(source.clone()),
+        _ => {
+            return Err(invalid(
+                &field("valueFrom"),
+                "must have exactly one of field and tag",
+            ));
+        }
+    };
+    let pattern = tag
+        .pattern
+        .as_ref()
+        .map(|pattern| Ok((pattern.clone(), compile(pattern)?)))
+        .transpose()
+        .map_err(|error: String| invalid(&field("pattern"), error))?;
+    Ok(Rule {
+        key: parsed,
+        source,
+        allowed: tag.allowed_values.iter().cloned().collect(),
+        pattern,
+        change: match tag.change {
+            None | Some(api::TagChange::Free) => TagChange::Free,
+            Some(api::TagChange::Approved) => TagChange::Approved,
+            Some(api::TagChange::Immutable) => TagChange::Immutable,
+        },
+    })
+}
+
+/// The tags whose change a person decides, or nobody may make.
+pub(crate) fn changes(rules: &[Rule]) -> BTreeMap<TagKey, TagChange> {
+    let bound = rules.iter().filter(|rule| rule.change != TagChange::Free);
+    bound.map(|rule| (rule.key.clone(), rule.change)).collect()
 }
 
 /// The pattern, to be matched against whole values. It is compiled alone first: `a)|(b` would be fine only in a group.
@@ -112,9 +131,11 @@ fn reserved(key: &str) -> bool {
     key.starts_with("aws:") || key.starts_with(tag_keys::PREFIX)
 }
 
-/// Every tag the account should carry under keys that are ours.
+/// Every tag the account should carry under keys that are ours. `limits`: what the Baseline allows; `None`: that is not
+/// known, and the keys the object has stay as they are.
 pub(crate) fn desired(
-    terms: &Terms<'_>,
+    limits: Option<&BaselineSpec>,
+    rules: &[Rule],
     key: &AccountKey,
     object: &AwsAccount,
     account_name: &str,
@@ -137,13 +158,13 @@ pub(crate) fn desired(
         );
     }
     for (name, value) in &object.spec.tags {
-        let tag = own_key(terms, name)?;
+        let tag = own_key(limits, rules, name)?;
         let value = TagValue::parse(value).map_err(|error| {
             Rejection::new(Reason::TagValueNotAllowed, format!("spec.tags[{name}]: {error}"))
         })?;
         tags.insert(tag, value);
     }
-    for rule in &terms.tags {
+    for rule in rules {
         tags.insert(rule.key.clone(), rule.value(key, object, account_name)?);
     }
     if tags.len() + RESERVED > MOST {
@@ -160,7 +181,7 @@ pub(crate) fn desired(
 }
 
 /// A key in `spec.tags`, if the object may set it.
-fn own_key(terms: &Terms<'_>, name: &str) -> Result<TagKey, Rejection> {
+fn own_key(limits: Option<&BaselineSpec>, rules: &[Rule], name: &str) -> Result<TagKey, Rejection> {
     let refuse = |why: String| Rejection::new(Reason::TagKeyNotAllowed, format!("spec.tags[{name}]: {why}"));
     let key = TagKey::parse(name).map_err(|error| refuse(error.to_string()))?;
     if reserved(name) {
@@ -169,37 +190,35 @@ fn own_key(terms: &Terms<'_>, name: &str) -> Result<TagKey, Rejection> {
         ));
     }
     // A key that is itself mandatory is the object's to set only where the Baseline reads it from there.
-    if let Some(rule) = terms.tags.iter().find(|rule| rule.key == key)
-        && !matches!(rule.source, Source::Tag(source) if source == name)
+    if let Some(rule) = rules.iter().find(|rule| rule.key == key)
+        && !rule.source.is_tag(name)
     {
         return Err(refuse(format!(
             "the Baseline sets this tag from {}",
             rule.source.text()
         )));
     }
-    let read = terms
-        .tags
-        .iter()
-        .any(|rule| matches!(rule.source, Source::Tag(source) if source == name));
-    let listed = terms
-        .spec
-        .allowed_tag_keys
-        .iter()
-        .any(|entry| match entry.strip_suffix('*') {
+    let read = rules.iter().any(|rule| rule.source.is_tag(name));
+    let allowed = limits.map(|limits| limits.allowed_tag_keys.as_slice());
+    let listed = |keys: &[String]| {
+        keys.iter().any(|entry| match entry.strip_suffix('*') {
             Some(start) => name.starts_with(start),
             None => entry == name,
-        });
-    if read || listed {
-        Ok(key)
-    } else {
-        Err(refuse(format!("the Baseline allows {}", allowed(terms))))
+        })
+    };
+    match allowed {
+        Some(keys) if !read && !listed(keys) => Err(refuse(format!(
+            "the Baseline allows {}",
+            allowed_keys(keys, rules)
+        ))),
+        _ => Ok(key),
     }
 }
 
-fn allowed(terms: &Terms<'_>) -> String {
-    let mut keys: Vec<&str> = terms.spec.allowed_tag_keys.iter().map(String::as_str).collect();
-    keys.extend(terms.tags.iter().filter_map(|rule| match rule.source {
-        Source::Tag(source) => Some(source),
+fn allowed_keys(keys: &[String], rules: &[Rule]) -> String {
+    let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    keys.extend(rules.iter().filter_map(|rule| match &rule.source {
+        Source::Tag(source) => Some(source.as_str()),
         Source::Field(_) => None,
     }));
     keys.sort_unstable();
@@ -211,7 +230,7 @@ fn allowed(terms: &Terms<'_>) -> String {
     }
 }
 
-impl Rule<'_> {
+impl Rule {
     fn value(
         &self,
         key: &AccountKey,
@@ -220,7 +239,7 @@ impl Rule<'_> {
     ) -> Result<TagValue, Rejection> {
         let spec = &object.spec;
         let source = self.source.text();
-        let value = match self.source {
+        let value = match &self.source {
             Source::Tag(tag) => spec.tags.get(tag).map(String::as_str),
             Source::Field(TagField::AccountName) => Some(account_name),
             Source::Field(TagField::Namespace) => Some(key.namespace.as_str()),
@@ -251,16 +270,10 @@ impl Rule<'_> {
             )
         };
         let parsed = TagValue::parse(value).map_err(|error| refuse(error.rule))?;
-        let MandatoryTag {
-            key: _,
-            value_from: _,
-            pattern,
-            allowed_values,
-        } = self.written;
-        if !allowed_values.is_empty() && !allowed_values.iter().any(|allowed| allowed == value) {
-            return Err(refuse(&format!("one of {}", allowed_values.join(", "))));
+        if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == value) {
+            return Err(refuse(&format!("one of {}", self.allowed.join(", "))));
         }
-        if let (Some(pattern), Some(compiled)) = (pattern, &self.pattern)
+        if let Some((pattern, compiled)) = &self.pattern
             && !compiled.is_match(value)
         {
             return Err(refuse(&format!("a match of {pattern}")));

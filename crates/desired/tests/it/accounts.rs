@@ -53,7 +53,7 @@ fn what_the_object_sets_is_used() {
     assert_eq!(account.role_name.as_str(), "RiverAccess");
     assert_eq!(
         account.open_gates,
-        ["net.example.com/Vpc", "dns.example.com/Zone"]
+        ["dns.example.com/Zone", "net.example.com/Vpc"]
     );
     let status = json!({"conditions": [
         condition("net.example.com/Vpc", "True"), condition("dns.example.com/Zone", "Unknown"),

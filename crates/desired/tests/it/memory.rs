@@ -10,7 +10,7 @@ fn the_journal_holds_what_the_status_remembers() {
     let status = json!({
         "baseline": {"name": "river", "assigned": {
             "revision": "river-0123456789", "hash": hash, "sequence": 3, "by": "Automatic",
-        }},
+        }, "applied": {"revision": "river-9876543210", "hash": hash, "at": "2026-01-02T00:00:00Z"}},
         "accountId": "123456789012", "creation": creation("otter@example.com"),
         "access": {"roleArn": "arn:aws:iam::123456789012:role/R", "verifiedAt": "2026-01-02T00:00:00Z"},
         "tags": {"managed": {"owner": "crew", "team:x": "y"}},
@@ -32,6 +32,7 @@ fn the_journal_holds_what_the_status_remembers() {
         deleting,
         creation,
         account_id,
+        applied,
         verified_role,
         managed_tags,
         outputs,
@@ -41,6 +42,7 @@ fn the_journal_holds_what_the_status_remembers() {
     let assigned = assigned.unwrap();
     assert_eq!(assigned.tag(), "river-0123456789/3");
     assert_eq!(assigned.revision.hash.as_str(), hash);
+    assert_eq!(applied.unwrap().as_str(), "river-9876543210");
     let creation = creation.unwrap();
     assert_eq!(
         (creation.token.as_str(), creation.attempt, creation.epoch),

@@ -1,7 +1,7 @@
 //! A world of objects, written as manifests.
 
-use api::{AwsAccount, Baseline};
-use desired::{Decoded, Inputs, Rejection, Resolved, resolve};
+use api::{AwsAccount, Baseline, BaselineRevision};
+use desired::{Decoded, Inputs, Memory, PolicySettings, Rejection, Resolved, resolve};
 use model::{AccountKey, DesiredAccount, Installation, OutputsState, Reason};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -11,6 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) struct World {
     pub(crate) accounts: BTreeMap<AccountKey, Decoded<AwsAccount>>,
     pub(crate) baselines: BTreeMap<String, Decoded<Baseline>>,
+    pub(crate) revisions: BTreeMap<String, Decoded<BaselineRevision>>,
+    pub(crate) settings: PolicySettings,
     pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) outputs: BTreeMap<AccountKey, OutputsState>,
     pub(crate) default_baseline: Option<&'static str>,
@@ -22,6 +24,11 @@ impl World {
         let mut world = Self {
             accounts: BTreeMap::new(),
             baselines: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            settings: PolicySettings {
+                exempt_principals: Vec::new(),
+                reserved_slots: 1,
+            },
             namespaces: BTreeMap::from([
                 ("team-otter".to_owned(), labels("production")),
                 ("team-heron".to_owned(), labels("sandbox")),
@@ -51,15 +58,22 @@ impl World {
     }
 
     pub(crate) fn resolve(&self) -> Resolved {
+        self.resolve_with(&mut Memory::default())
+    }
+
+    pub(crate) fn resolve_with(&self, memory: &mut Memory) -> Resolved {
         let installation = Installation::parse("acme").unwrap();
-        resolve(&Inputs {
+        let inputs = Inputs {
             accounts: &self.accounts,
             baselines: &self.baselines,
+            revisions: &self.revisions,
             namespaces: &self.namespaces,
             outputs: &self.outputs,
             installation: &installation,
             default_baseline: self.default_baseline,
-        })
+            policy_settings: &self.settings,
+        };
+        resolve(&inputs, memory)
     }
 
     /// The verdict on `otter-dev` with one field of it changed.
