@@ -6,13 +6,16 @@
 use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountId, AccountKey, AccountName, AccountState, Approvals, Assigned, AssignedBy, Brake, Claim,
-    DesiredAccount, DesiredOrg, Email, Installation, Invalid, Journal, JournalEntry, Limits, Mark, Mode,
-    Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId, OuId, OuPath, Outputs, ParentId,
-    Revision, RevisionHash, RoleName, RootId, Snapshot, Spending, TagKey, TagValue, Tags, Turns, tag_keys,
+    DesiredAccount, DesiredOrg, DesiredPolicy, Email, Installation, Invalid, Journal, JournalEntry, Limits,
+    ListedPolicies, Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedPolicy, ObservedUnit,
+    OrganizationId, OuId, OuPath, Outputs, ParentId, PolicyContent, PolicyId, PolicyLimits, PolicyTarget,
+    PolicyType, PolicyTypeState, Revision, RevisionHash, RoleName, RootId, Snapshot, Spending, TagKey,
+    TagValue, Tags, Turns, UpdatePolicy, tag_keys,
 };
 use planner::Input;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -61,6 +64,42 @@ fn assigned() -> Result<Assigned, Invalid> {
     })
 }
 
+/// Policies that every account is to have.
+fn policies() -> Result<Vec<DesiredPolicy>, Invalid> {
+    (0..3)
+        .map(|number| {
+            Ok(DesiredPolicy {
+                name: format!("bulkhead-acme-prod-0123456789-{number}"),
+                policy_type: PolicyType::service_control(),
+                content: PolicyContent::parse("{\"Version\":\"2012-10-17\",\"Statement\":[]}")?,
+                parts: vec![],
+            })
+        })
+        .collect()
+}
+
+/// The same as AWS has them, attached to every account.
+fn listed(wanted: &[DesiredPolicy], accounts: &[ObservedAccount]) -> Result<ListedPolicies, Invalid> {
+    let managed = (TagKey::parse(tag_keys::MANAGED)?, TagValue::parse("acme")?);
+    let mut listed = ListedPolicies::default();
+    for (number, wanted) in wanted.iter().enumerate() {
+        let id = PolicyId::parse(&format!("p-{number:010}"))?;
+        listed.policies.push(ObservedPolicy {
+            id: id.clone(),
+            name: wanted.name.clone(),
+            policy_type: wanted.policy_type.clone(),
+            aws_managed: false,
+            content: Some(wanted.content.clone()),
+            tags: Some(Tags::from([managed.clone()])),
+        });
+        let targets = accounts
+            .iter()
+            .map(|account| PolicyTarget::Account(account.id.clone()));
+        listed.attachments.push((id, targets.collect()));
+    }
+    Ok(listed)
+}
+
 /// An organization and what is wanted of it.
 struct World {
     desired: DesiredOrg,
@@ -90,11 +129,16 @@ fn settled(count: usize) -> Result<World, Invalid> {
     let mut desired = DesiredOrg {
         installation: installation.clone(),
         accounts: BTreeMap::new(),
+        revisions: BTreeMap::new(),
+        unstored: BTreeSet::new(),
+        incomplete: false,
         leaving: BTreeMap::new(),
     };
     let (mut accounts, mut journal, mut bulk) = (Vec::new(), Journal::new(), BTreeMap::new());
     let mut proofs = BTreeMap::new();
     let assigned = assigned()?;
+    let wanted = policies()?;
+    let policies: Arc<[DesiredPolicy]> = Arc::from(wanted);
     for number in 0..count {
         let (namespace, name) = (
             format!("team-{}", number % 500),
@@ -133,6 +177,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
                 uid: format!("0b8d6a0e-7a0f-4d5f-9b1e-{number:012}"),
                 assigned: Some(assigned.clone()),
                 account_id: Some(id),
+                applied: Some(assigned.revision.name.clone()),
                 verified_role: Some(role),
                 managed_tags: tags.keys().cloned().collect(),
                 ..JournalEntry::default()
@@ -153,12 +198,17 @@ fn settled(count: usize) -> Result<World, Invalid> {
                 organizational_unit: OuPath::parse(&path.join("/"))?,
                 bound_unit: None,
                 tags,
+                policies: Arc::clone(&policies),
+                assertions: Arc::from([]),
+                tag_changes: BTreeMap::new(),
+                update: UpdatePolicy::Automatic,
                 outputs: None,
                 open_gates: vec![],
                 suspend: false,
             },
         );
     }
+    let policies = listed(&policies, &accounts)?;
     let snapshot = Snapshot {
         organization: OrganizationId::parse("o-exampleorgid")?,
         management: AccountId::parse("999999999999")?,
@@ -167,6 +217,8 @@ fn settled(count: usize) -> Result<World, Invalid> {
         accounts,
         tags: bulk,
         in_progress: vec![],
+        policy_types: BTreeMap::from([(PolicyType::service_control(), PolicyTypeState::Enabled)]),
+        policies,
     };
     let mut observed = ObservedOrg::default();
     observed.observe(
@@ -201,6 +253,12 @@ fn measure(what: &str, world: &World) {
             creations_per_hour: Some(60),
             creations_per_day: Some(300),
             mass_change: None,
+        },
+        policies: PolicyLimits {
+            enable_types: false,
+            reserved_slots: 1,
+            overlap: SignedDuration::from_mins(5),
+            delete_unused_after: SignedDuration::from_hours(24),
         },
     };
     let (spending, turns) = (Spending::default(), Turns::default());
@@ -266,6 +324,23 @@ fn main() -> Result<(), Invalid> {
         });
     }
     measure("a tag of all has changed", &world);
+
+    let mut world = settled(count)?;
+    let other: Arc<[DesiredPolicy]> = Arc::from(vec![DesiredPolicy {
+        name: "bulkhead-acme-prod-9876543210-0".into(),
+        ..policies()?[0].clone()
+    }]);
+    let id = PolicyId::parse("p-9876543210")?;
+    let made = listed(&other, &[])?.policies.remove(0);
+    world
+        .observed
+        .policies
+        .by_id
+        .insert(id.clone(), ObservedPolicy { id, ..made });
+    for desired in world.desired.accounts.values_mut() {
+        desired.policies = Arc::clone(&other);
+    }
+    measure("all are to have another policy", &world);
 
     let mut world = settled(count)?;
     world.observed.units.retain(|id, _| !id.as_str().ends_with('4'));

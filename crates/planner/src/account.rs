@@ -1,4 +1,4 @@
-//! One account: whose is it, is there one, is it in place, tagged, usable, told to others?
+//! One account: whose is it, is there one, is it guarded, in place, tagged, usable, told to others?
 
 use crate::{
     ascending::ascending,
@@ -6,13 +6,13 @@ use crate::{
     identity::{Identity, identify},
     leaving, placement,
     planning::Planning,
-    revision,
+    policies, revision, tags,
 };
 use model::{
     AccountFacts, AccountState, AccountView, Action, DesiredAccount, HoldKind, JournalEntry, ObservedAccount,
-    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, TagValue, Tags, Verdict, tag_keys,
+    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Failures in a row after which a role that never worked is a matter for a person: at the pace of the executor's
 /// back-off about 15 minutes, longer than any readiness lag that was reported (`seconds to 7 min`).
@@ -29,15 +29,18 @@ pub(crate) fn plan<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount,
         account: None,
         vended: Stage::Unknown,
         assigned: Stage::Unknown,
+        guarded: Stage::Unknown,
         placed: Stage::Unknown,
         tagged: Stage::Unknown,
         access: Stage::Unknown,
         verdict: Verdict::Ready,
+        applied: false,
         awaiting: Vec::new(),
     };
     if let Some(verdict) = planning.overall.clone() {
         if let Identity::Ours(account) = identify(planning, desired, entry) {
-            view.account = Some(facts(planning, desired, entry, account));
+            let attached = planning.input.observed.policies.attached_to(&account.id);
+            view.account = Some(facts(planning, desired, entry, account, attached));
         }
         view.verdict = verdict;
     } else {
@@ -80,7 +83,8 @@ fn stages<'a>(
         };
         return Stage::Unknown;
     };
-    view.account = Some(facts(planning, desired, entry, account));
+    let attached = planning.input.observed.policies.attached_to(&account.id);
+    view.account = Some(facts(planning, desired, entry, account, attached));
     view.vended = vended(account);
     if entry.held && entry.account_id.as_ref() == Some(&account.id) {
         leaving::release(planning, &desired.key);
@@ -92,12 +96,16 @@ fn stages<'a>(
     if view.assigned != Stage::Done {
         return Stage::Unknown;
     }
+    let guarded = policies::guard(planning, desired, entry, account, attached);
+    view.guarded = guarded.stage;
     let unit = placement::unit(planning, desired);
     view.placed = match &unit {
-        Ok(unit) => placement::place(planning, desired, entry, account, unit),
+        Ok(unit) => placement::place(planning, desired, entry, account, unit, guarded.attached),
         Err(stage) => stage.clone(),
     };
-    view.tagged = tags(planning, desired, entry, account);
+    view.tagged = tags::keep(planning, desired, entry, account, view);
+    let stages = [&view.guarded, &view.placed, &view.tagged];
+    view.applied = stages.into_iter().all(|stage| *stage == Stage::Done);
     if view.placed != Stage::Done {
         return Stage::Unknown;
     }
@@ -142,6 +150,7 @@ fn facts(
     desired: &DesiredAccount,
     entry: &JournalEntry,
     account: &ObservedAccount,
+    attached: Option<&policies::Attached>,
 ) -> AccountFacts {
     let mut wanted = ascending(desired.tags.iter());
     let mut ours = |key: &TagKey| {
@@ -169,141 +178,9 @@ fn facts(
             .to_owned(),
         managed_tags,
         foreign_tags,
+        policies: planning.index.own_names(attached),
         role_arn: role_arn(desired, account),
     }
-}
-
-/// Tags are owned by key: ours are kept as they should be, all others are left alone.
-fn tags(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
-    entry: &JournalEntry,
-    account: &ObservedAccount,
-) -> Stage {
-    let Some(current) = &account.tags else {
-        planning.read(Read::Account(account.id.clone()));
-        return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
-    };
-    if planning.input.observed.tags_doubted(&account.id) {
-        planning.read(Read::Account(account.id.clone()));
-    }
-    let mut carried = ascending(current.iter());
-    let differs: Tags = desired
-        .tags
-        .iter()
-        .filter(|(key, value)| carried.get(key) != Some(*value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let differs = with_revision(differs, entry, account);
-    let stored = entry.assigned.iter().flat_map(|assigned| &assigned.tag_keys);
-    let surplus: BTreeSet<_> = entry
-        .managed_tags
-        .iter()
-        .chain(stored)
-        .filter(|key| {
-            !desired.tags.contains_key(*key)
-                && current.contains_key(*key)
-                && !key.as_str().starts_with(tag_keys::PREFIX)
-        })
-        .cloned()
-        .collect();
-    if differs.is_empty() && surplus.is_empty() {
-        return Stage::Done;
-    }
-    if !account.tags_confirmed {
-        // The bulk listing may be stale: read the account itself before writing.
-        planning.read(Read::Account(account.id.clone()));
-        return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
-    }
-    // A value that somebody else wrote under a key that has not been ours is not overwritten; the other keys are written.
-    let foreign = |key: &TagKey| revision::is_foreign(entry, account, key);
-    let (conflicts, differs): (Tags, Tags) = differs.into_iter().partition(|(key, _)| foreign(key));
-    let stage = write_tags(planning, desired, account, differs, surplus);
-    match conflicts.keys().next() {
-        Some(key) => {
-            let message = format!(
-                "tag {:?} is wanted on account {}, which carries it with a value that Bulkhead did not write; remove that tag from the account, or the key from the spec",
-                key.as_str(),
-                account.id
-            );
-            Stage::Blocked(Reason::TagConflict, message)
-        }
-        None => stage,
-    }
-}
-
-/// The tag of the revision, where the account does not carry it, travels with the others.
-fn with_revision(mut differs: Tags, entry: &JournalEntry, account: &ObservedAccount) -> Tags {
-    if let Some(assigned) = &entry.assigned
-        && !revision::carries(account, assigned)
-        && let (Ok(key), Ok(value)) = (
-            TagKey::parse(tag_keys::REVISION),
-            TagValue::parse(&assigned.tag()),
-        )
-    {
-        differs.insert(key, value);
-    }
-    differs
-}
-
-/// Writes first, removes afterwards.
-fn write_tags(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
-    account: &ObservedAccount,
-    differs: Tags,
-    surplus: BTreeSet<TagKey>,
-) -> Stage {
-    if differs.is_empty() && surplus.is_empty() {
-        return Stage::Done;
-    }
-    if desired.suspend {
-        return Stage::Pending(
-            Reason::Suspended,
-            "spec.suspend is true: tags are not changed".into(),
-        );
-    }
-    if differs.is_empty() {
-        let id = format!(
-            "untag/{}/{}/{}",
-            desired.key,
-            account.id,
-            join(surplus.iter().map(TagKey::as_str))
-        );
-        let action = Action::UntagAccount {
-            account: account.id.clone(),
-            keys: surplus,
-        };
-        planning.step(
-            Some(&desired.key),
-            id,
-            action,
-            Reason::Tagging,
-            "removing tags from the account".into(),
-        )
-    } else {
-        let wanted = join(
-            differs
-                .iter()
-                .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
-        );
-        let id = format!("tag/{}/{}/{wanted}", desired.key, account.id);
-        let action = Action::TagAccount {
-            account: account.id.clone(),
-            tags: differs,
-        };
-        planning.step(
-            Some(&desired.key),
-            id,
-            action,
-            Reason::Tagging,
-            "writing the account's tags".into(),
-        )
-    }
-}
-
-fn join<'t>(parts: impl Iterator<Item = &'t str>) -> String {
-    parts.collect::<Vec<_>>().join(",")
 }
 
 /// The role is proven from inside: "created" is seconds to minutes before "usable".
@@ -421,6 +298,7 @@ pub(crate) fn verdict(view: &AccountView, outputs: &Stage, desired: &DesiredAcco
     let stages = [
         &view.vended,
         &view.assigned,
+        &view.guarded,
         &view.placed,
         &view.tagged,
         &view.access,

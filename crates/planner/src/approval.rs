@@ -1,7 +1,9 @@
 //! What Bulkhead will not do alone: digests that name it, and what people have said to them.
 
 use crate::Input;
-use model::{AccountId, AccountKey, ApprovalAction, ApprovalPolicy, Claim, Decision, Revision};
+use model::{
+    AccountId, AccountKey, ApprovalAction, ApprovalPolicy, Claim, Decision, Revision, TagKey, TagValue,
+};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -40,17 +42,80 @@ impl StateRestore<'_> {
             name.as_str(),
             hash.as_str(),
         ];
-        let mut digest = Sha256::new();
-        for part in parts {
-            // The length first: no two lists of parts are the same text.
-            digest.update(format!("{}:{part}", part.len()));
-        }
-        let mut text = "sha256:".to_owned();
-        for byte in digest.finalize() {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        digest_of(parts.into_iter())
     }
+}
+
+/// To write other values under keys of which a person decides.
+#[derive(Clone, Debug)]
+pub(crate) struct TagChange<'a> {
+    pub(crate) uid: &'a str,
+    pub(crate) claim: &'a Claim,
+    pub(crate) account: &'a AccountId,
+    /// The sequence that the account carries. It makes the digest good for one use: the account carries a higher one with
+    /// the new values.
+    pub(crate) carried: i64,
+    /// All of them, by key.
+    pub(crate) edits: Vec<TagEdit<'a>>,
+}
+
+/// Another value under one key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TagEdit<'a> {
+    pub(crate) key: &'a TagKey,
+    pub(crate) old: &'a TagValue,
+    pub(crate) new: &'a TagValue,
+    /// The old value was written by somebody else.
+    pub(crate) foreign: bool,
+}
+
+impl TagChange<'_> {
+    /// Is this key among them?
+    pub(crate) fn has(&self, key: &TagKey) -> bool {
+        self.edits.iter().any(|edit| edit.key == key)
+    }
+
+    /// Names this decision and no other.
+    pub(crate) fn digest(&self) -> String {
+        let carried = self.carried.to_string();
+        let about = [
+            "TagChange",
+            self.uid,
+            self.claim.as_str(),
+            self.account.as_str(),
+            &carried,
+        ];
+        let edits = self.edits.iter();
+        let edits = edits.flat_map(|edit| [edit.key.as_str(), edit.old.as_str(), edit.new.as_str()]);
+        digest_of(about.into_iter().chain(edits))
+    }
+
+    /// What would be written, in one line. What somebody else wrote is not shown to everybody who may read the object.
+    pub(crate) fn summary(&self) -> String {
+        let edit = |edit: &TagEdit<'_>| {
+            let (key, new) = (edit.key.as_str(), edit.new.as_str());
+            if edit.foreign {
+                format!("{key} (a value that Bulkhead did not write) -> {new:?}")
+            } else {
+                format!("{key} {:?} -> {new:?}", edit.old.as_str())
+            }
+        };
+        self.edits.iter().map(edit).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+fn digest_of<'p>(parts: impl Iterator<Item = &'p str>) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        // The length first: no two lists of parts are the same text.
+        digest.update(format!("{}:{part}", part.len()));
+    }
+    let mut text = "sha256:".to_owned();
+    for byte in digest.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// What people have said.

@@ -6,7 +6,8 @@
 use crate::{Input, account};
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    AccountId, AccountKey, Action, Budget, Change, JournalEntry, ParentId, Plan, Reason, Room, Stage, Step,
+    AccountId, AccountKey, Action, Budget, Change, JournalEntry, ParentId, Plan, Reason, Revision, Room,
+    Stage, Step,
 };
 
 /// What of a budget this plan may use.
@@ -56,6 +57,13 @@ impl Allowance {
         let brake = &input.limits.brake;
         Self::new(input, brake.mass_change.is_some(), |spending| {
             brake.moves(spending, input.spending_now)
+        })
+    }
+
+    fn policies(input: &Input<'_>) -> Self {
+        let brake = &input.limits.brake;
+        Self::new(input, brake.mass_change.is_some(), |spending| {
+            brake.policies(spending, input.spending_now)
         })
     }
 
@@ -110,10 +118,15 @@ fn exhausted(room: &Room) -> Stage {
             format!("creation.perDay allows {limit} creations in 24 hours"),
             "creations",
         ),
-        Budget::Moves | Budget::Policies => (
+        Budget::Moves => (
             Reason::MoveBudgetExhausted,
             format!("massChange allows {limit} accounts to be moved in {window:#}"),
             "moves",
+        ),
+        Budget::Policies => (
+            Reason::PolicyBudgetExhausted,
+            format!("massChange allows {limit} accounts to get another revision in {window:#}"),
+            "changes of revisions",
         ),
     };
     let message = match frees {
@@ -137,24 +150,48 @@ pub(crate) fn spent_by_move(
     (!born && input.limits.brake.counts(&change)).then_some(change)
 }
 
-/// Takes the moves that no budget is left for out of the plan, last ones first, and tells their objects.
-pub(crate) fn hold_moves_back(input: &Input<'_>, plan: &mut Plan) {
-    let is_counted = |step: &Step| matches!(step.spends, Some(Change::Move(_)));
+/// What another revision for an account spends: what the account has now is changed. To go back to the revision that it has
+/// had in full costs nothing, a brake must not stand in the way of that.
+pub(crate) fn spent_by_revision(
+    input: &Input<'_>,
+    entry: &JournalEntry,
+    account: &AccountId,
+    revision: &Revision,
+) -> Option<Change> {
+    let change = Change::Policies(account.clone());
+    let back = entry.applied.as_ref() == Some(&revision.name);
+    (!back && input.limits.brake.counts(&change)).then_some(change)
+}
+
+/// Takes the moves and the new revisions that no budget is left for out of the plan, last ones first, and tells their
+/// objects.
+pub(crate) fn hold_back(input: &Input<'_>, plan: &mut Plan) {
+    let is_counted = |step: &Step| matches!(step.spends, Some(Change::Move(_) | Change::Policies(_)));
     if !plan.steps.iter().any(is_counted) {
         return;
     }
-    let moved = input
+    let brake = &input.limits.brake;
+    let (moved, changed) = input
         .spending
-        .map(|spending| input.limits.brake.moved(spending, input.spending_now))
+        .map(|spending| {
+            let now = input.spending_now;
+            (brake.moved(spending, now), brake.changed(spending, now))
+        })
         .unwrap_or_default();
-    let mut allowance = Allowance::moves(input);
+    let (mut moves, mut policies) = (Allowance::moves(input), Allowance::policies(input));
     let mut braked: Vec<(AccountKey, Stage)> = Vec::new();
     let mut steps = std::mem::take(&mut plan.steps);
     steps.retain(|step| {
-        let (Some(Change::Move(account)), Action::MoveAccount { .. }) = (&step.spends, &step.action) else {
-            return true;
+        let (allowance, costs) = match (&step.spends, &step.action) {
+            (Some(Change::Move(account)), Action::MoveAccount { .. }) => {
+                (&mut moves, !moved.contains(account))
+            }
+            (Some(Change::Policies(account)), Action::Assign { .. }) => {
+                (&mut policies, !changed.contains(account))
+            }
+            _ => return true,
         };
-        if moved.contains(account) {
+        if !costs {
             return true;
         }
         match (allowance.take(plan), &step.key) {
@@ -169,11 +206,15 @@ pub(crate) fn hold_moves_back(input: &Input<'_>, plan: &mut Plan) {
     for (key, stage) in braked {
         let desired = input.desired.accounts.get(&key);
         if let (Some(view), Some(desired)) = (plan.accounts.get_mut(&key), desired) {
-            // A move that failed before keeps saying why.
+            // One that failed before keeps saying why. An account whose revision is not settled is not moved.
             if matches!(view.placed, Stage::Pending(Reason::Moving, _)) {
                 view.placed = stage;
-                view.verdict = account::verdict(view, &Stage::Unknown, desired);
+            } else if matches!(view.assigned, Stage::Pending(Reason::AssigningRevision, _)) {
+                view.assigned = stage;
+            } else {
+                continue;
             }
+            view.verdict = account::verdict(view, &Stage::Unknown, desired);
         }
     }
 }

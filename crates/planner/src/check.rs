@@ -1,13 +1,16 @@
 //! Rules that no plan may break, stated once and apart from the code that plans.
 
+mod policies;
+
 use crate::{
     Input,
     approval::{Ruling, StateRestore, ruling},
-    revision,
+    revision, tags,
 };
 use model::{
     AccountId, AccountKey, Action, ApprovalAction, Assigned, Attempt, Budget, Change, Claim, CreationState,
-    Finding, JournalEntry, MarkVerdict, Mode, ParentId, Plan, Step, TagKey, TagValue, Tags, Token, tag_keys,
+    Finding, JournalEntry, MarkVerdict, Mode, ParentId, Plan, Step, TagChange as TagRule, TagKey, TagValue,
+    Tags, Token, UpdatePolicy, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -16,6 +19,7 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |rule: &'static str, detail: String| findings.push(Finding { rule, detail });
     let verdict = input.mark.verdict(input.now);
+    let policies = policies::Policies::new(input);
     let mut ids = BTreeSet::new();
     let mut creations = 0;
     for step in &plan.steps {
@@ -33,7 +37,7 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
             find("mode Observe changes nothing in AWS", step.id.to_string());
         }
         creations += usize::from(matches!(step.action, Action::CreateAccount { .. }));
-        for rule in broken(&input, step) {
+        for rule in broken(&input, step).into_iter().chain(policies.broken(step)) {
             find(rule, step.id.to_string());
         }
     }
@@ -74,6 +78,12 @@ fn over_budget(input: &Input<'_>, plan: &Plan) -> Option<String> {
             let counted = Change::Move(account.clone());
             matches!(from, ParentId::Ou(_)) && brake.counts(&counted) && step.spends != Some(counted)
         }
+        Action::Assign { account, assigned } => {
+            let counted = Change::Policies(account.clone());
+            changes_revision(input, step, account, assigned)
+                && brake.counts(&counted)
+                && step.spends != Some(counted)
+        }
         _ => false,
     });
     if let Some(step) = uncounted {
@@ -95,14 +105,16 @@ fn over_budget(input: &Input<'_>, plan: &Plan) -> Option<String> {
         .iter()
         .filter(|change| ***change == Change::Creation)
         .count();
-    let moved = brake.moved(spending, input.spending_now);
-    let moves: BTreeSet<&AccountId> = spends
-        .iter()
-        .filter_map(|change| match change {
-            Change::Move(account) => Some(account).filter(|account| !moved.contains(account)),
-            Change::Creation | Change::Policies(_) => None,
-        })
-        .collect();
+    let now = input.spending_now;
+    let (moved, changed) = (brake.moved(spending, now), brake.changed(spending, now));
+    let (mut moves, mut policies) = (BTreeSet::new(), BTreeSet::new());
+    for change in spends {
+        match change {
+            Change::Move(account) if !moved.contains(account) => drop(moves.insert(account)),
+            Change::Policies(account) if !changed.contains(account) => drop(policies.insert(account)),
+            Change::Creation | Change::Move(_) | Change::Policies(_) => {}
+        }
+    }
     brake
         .rooms(spending, input.spending_now)
         .into_iter()
@@ -110,11 +122,27 @@ fn over_budget(input: &Input<'_>, plan: &Plan) -> Option<String> {
             let wanted = match room.budget {
                 Budget::CreationsPerHour | Budget::CreationsPerDay => creations,
                 Budget::Moves => moves.len(),
-                Budget::Policies => 0,
+                Budget::Policies => policies.len(),
             };
             (u32::try_from(wanted).unwrap_or(u32::MAX) > room.left)
                 .then(|| format!("{wanted} planned of {}, {} left", room.budget.as_str(), room.left))
         })
+}
+
+/// An account that has a revision gets another one, which it has not had in full and nobody has decided.
+fn changes_revision(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &Assigned) -> bool {
+    let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
+    let Some((entry, observed)) = entry.zip(input.observed.accounts.get(account)) else {
+        return false;
+    };
+    let carried = revision::carried(observed);
+    let known = revision::known_of(entry, observed);
+    let decided = known.is_some_and(|known| carried.sequence > known.sequence);
+    let before = known
+        .map(|known| &known.revision.name)
+        .or(carried.revision.as_ref());
+    let new = &assigned.revision.name;
+    !decided && before.is_some_and(|before| before != new) && entry.applied.as_ref() != Some(new)
 }
 
 /// The rules one step breaks by itself.
@@ -221,6 +249,10 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
                         stored_keys(entry, tags),
                         "status knows a tag to be ours before it is written",
                     );
+                    must(
+                        may_overwrite(input, step, account, tags),
+                        "a value that a person decides on changes only with an Approval",
+                    );
                 }
                 Action::UntagAccount { keys, .. } => must(
                     !keys.contains(tag_keys::REVISION),
@@ -251,6 +283,10 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
                 "only accounts with this object's claim get a revision",
             );
             must(
+                keeps_revision(input, step, account, assigned),
+                "an account that is found again keeps its revision until a promotion",
+            );
+            must(
                 may_assign(input, step, account, assigned),
                 "only an Approval goes on from a sequence that status does not know",
             );
@@ -265,7 +301,13 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
         | Action::WriteMark { .. }
         | Action::CreateOrganizationalUnit { .. }
         | Action::VerifyAccess { .. }
-        | Action::ApplyOutputs { .. } => {}
+        | Action::ApplyOutputs { .. }
+        | Action::EnablePolicyType { .. }
+        | Action::CreatePolicy { .. }
+        | Action::UpdatePolicy { .. }
+        | Action::DeletePolicy { .. }
+        | Action::AttachPolicy { .. }
+        | Action::DetachPolicy { .. } => {}
     }
     rules
 }
@@ -288,6 +330,50 @@ fn stored_keys(entry: Option<&JournalEntry>, tags: &Tags) -> bool {
     entry.is_some_and(|entry| {
         tags.keys()
             .all(|key| prefixed(key) || revision::is_recorded(entry, key))
+    })
+}
+
+/// Where promotions decide, an account of which status knows no revision gets the one that it carries.
+fn keeps_revision(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &Assigned) -> bool {
+    let key = step.key.as_ref();
+    let desired = key.and_then(|key| input.desired.accounts.get(key));
+    let entry = key.and_then(|key| input.journal.get(key));
+    let (Some(desired), Some(entry), Some(observed)) = (desired, entry, input.observed.accounts.get(account))
+    else {
+        return true;
+    };
+    let carried = revision::carried(observed);
+    desired.update == UpdatePolicy::Automatic
+        || revision::known_of(entry, observed).is_some()
+        || carried
+            .revision
+            .is_none_or(|name| name == assigned.revision.name && carried.sequence == assigned.sequence)
+}
+
+/// Each value that is there is another one's to decide on only if somebody has.
+fn may_overwrite(input: &Input<'_>, step: &Step, account: &AccountId, tags: &Tags) -> bool {
+    let key = step.key.as_ref();
+    let known = key.and_then(|key| {
+        let desired = input.desired.accounts.get(key)?;
+        Some((
+            desired,
+            input.journal.get(key)?,
+            input.observed.accounts.get(account)?,
+        ))
+    });
+    let Some((desired, entry, observed)) = known else {
+        return true;
+    };
+    let approved = tags::approved(input, desired, entry, observed);
+    let carried = |key: &TagKey| observed.tags.as_ref().and_then(|tags| tags.get(key));
+    tags.iter().all(|(key, value)| {
+        let changes = carried(key).is_some_and(|old| old != value);
+        let decides = matches!(
+            desired.tag_changes.get(key),
+            Some(TagRule::Approved | TagRule::Immutable)
+        );
+        let passes = approved.as_ref().is_some_and(|change| change.has(key));
+        !changes || !decides && !revision::is_foreign(entry, observed, key) || passes
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
 use jiff::Timestamp;
 use model::{
     AccountId, AccountKey, Action, Attempt, Change, CreateRequestId, Creation, CreationState, DesiredAccount,
-    JournalEntry, Limits, Mark, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
+    JournalEntry, Limits, Read, Reason, Stage, StepId, TagKey, TagValue, Token, tag_keys,
 };
 use sha2::{Digest, Sha256};
 

@@ -1,9 +1,9 @@
 //! Look-ups over the observed organization and the journal, made once per plan.
 
-use crate::{Input, creation};
+use crate::{Input, creation, policies::Attached};
 use model::{
-    AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, ObservedAccount, OuId,
-    ParentId, Token, tag_keys,
+    AccountId, AccountKey, Attempt, CreateRequestId, Creation, CreationState, ObservedAccount,
+    ObservedPolicy, OuId, ParentId, PolicyId, PolicyType, Token, tag_keys,
 };
 use std::{
     borrow::Cow,
@@ -26,6 +26,11 @@ pub(crate) struct Index<'a> {
     units: BTreeMap<&'a ParentId, BTreeMap<&'a str, &'a OuId>>,
     /// Names from the root down to each unit, joined by `/`.
     paths: BTreeMap<&'a OuId, String>,
+    /// Policies by type and name.
+    policies: BTreeMap<(&'a PolicyType, &'a str), &'a ObservedPolicy>,
+    policies_by_id: &'a BTreeMap<PolicyId, ObservedPolicy>,
+    /// Names of the policies of this installation.
+    own_policies: BTreeMap<&'a PolicyId, &'a str>,
     /// Account names of requests in progress that no object knows.
     pub(crate) stray_names: BTreeSet<&'a str>,
     /// Requests of objects without an account whose end has not been seen.
@@ -44,6 +49,9 @@ impl<'a> Index<'a> {
             contested: BTreeSet::new(),
             units: BTreeMap::new(),
             paths: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            policies_by_id: &input.observed.policies.by_id,
+            own_policies: BTreeMap::new(),
             stray_names: BTreeSet::new(),
             open_requests: BTreeSet::new(),
             in_flight: 0,
@@ -61,6 +69,14 @@ impl<'a> Index<'a> {
                 .or_default()
                 .entry(&unit.name)
                 .or_insert(id);
+        }
+        let installation = input.desired.installation.as_str();
+        for (id, policy) in &input.observed.policies.by_id {
+            let named = (&policy.policy_type, policy.name.as_str());
+            index.policies.entry(named).or_insert(policy);
+            if policy.is_of(installation) && !policy.aws_managed {
+                index.own_policies.insert(id, &policy.name);
+            }
         }
         index.requests(input);
         index
@@ -179,6 +195,31 @@ impl<'a> Index<'a> {
             .iter()
             .take_while(|(held, _)| *held == id)
             .any(|(_, holder)| *holder != key)
+    }
+
+    /// The policy of this type and name.
+    pub(crate) fn policy(&self, policy_type: &PolicyType, name: &str) -> Option<&'a ObservedPolicy> {
+        self.policies.get(&(policy_type, name)).copied()
+    }
+
+    /// Did this installation make this policy?
+    pub(crate) fn is_own(&self, id: &PolicyId) -> bool {
+        self.own_policies.contains_key(id)
+    }
+
+    /// Did it, or is the policy not known yet?
+    pub(crate) fn may_be_own(&self, id: &PolicyId) -> bool {
+        self.is_own(id) || !self.policies_by_id.contains_key(id)
+    }
+
+    /// Names of this installation's policies among these, in order.
+    pub(crate) fn own_names(&self, attached: Option<&Attached>) -> Vec<String> {
+        let types = attached.into_iter().flatten();
+        let ids = types.flat_map(|(_, attachments)| attachments.policies.keys());
+        let names = ids.filter_map(|id| self.own_policies.get(id));
+        let mut names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The unit of this name under this parent.

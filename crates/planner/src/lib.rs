@@ -16,11 +16,14 @@ mod index;
 mod leaving;
 mod placement;
 mod planning;
+mod policies;
 mod queue;
 mod refresh;
 mod revision;
+mod tags;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 pub use check::check;
 
@@ -115,6 +118,7 @@ pub fn plan(input: Input<'_>) -> Plan {
             creation::record_request(&mut planning, key, entry);
         }
     }
+    policies::clean::unused(&mut planning);
     refresh::creations(&mut planning);
     planning.finish()
 }

@@ -65,13 +65,14 @@ pub(crate) fn unit<'a>(planning: &mut Planning<'a>, desired: &'a DesiredAccount)
     Ok(found)
 }
 
-/// Moves the account to its unit.
+/// Moves the account to its unit, when its policies are attached: no unit ever has an account without them.
 pub(crate) fn place(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
     entry: &JournalEntry,
     account: &ObservedAccount,
     to: &OuId,
+    guarded: bool,
 ) -> Stage {
     if matches!(&account.parent, ParentId::Ou(unit) if unit == to) {
         return Stage::Done;
@@ -94,6 +95,11 @@ pub(crate) fn place(
     {
         let message = "the account is moved when it carries its revision";
         return Stage::Pending(Reason::Tagging, message.into());
+    }
+    if !guarded {
+        let message =
+            "the account is moved when the policies of its revision are attached and AWS shows them";
+        return Stage::Pending(Reason::AttachingPolicies, message.into());
     }
     let message = format!("moving the account to {}", desired.organizational_unit);
     let id = format!("move/{}/{}/{to}", desired.key, account.id);

@@ -4,14 +4,19 @@ use crate::{
     Input,
     brake::{self, Allowance},
     index::Index,
+    policies::{Wanted, overlap},
     queue,
+    wishes::Wishes,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountKey, Action, Change, HoldKind, MarkVerdict, Mode, OuId, OuPath, Plan, Read, Reason, Stage, Step,
     StepId, Verdict,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 /// A plan in the making.
 pub(crate) struct Planning<'a> {
@@ -19,6 +24,10 @@ pub(crate) struct Planning<'a> {
     pub(crate) index: Index<'a>,
     /// Units that were found by their path.
     pub(crate) units_found: BTreeMap<&'a OuPath, &'a OuId>,
+    /// How lists of policies stand, by where they are in memory and whether they are repaired.
+    pub(crate) wanted: BTreeMap<(usize, bool), Rc<[Wanted<'a>]>>,
+    pub(crate) wishes: Wishes<'a>,
+    pub(crate) regions: overlap::Known<'a>,
     pub(crate) plan: Plan,
     /// Why AWS may not be changed now.
     pub(crate) closed: Option<(Reason, String)>,
@@ -56,6 +65,9 @@ impl<'a> Planning<'a> {
             input,
             index,
             units_found: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            wishes: Wishes::default(),
+            regions: BTreeMap::new(),
             plan: Plan::default(),
             closed,
             overall,
@@ -70,6 +82,15 @@ impl<'a> Planning<'a> {
 
     pub(crate) fn read(&mut self, read: Read) {
         self.plan.reads.insert(read);
+    }
+
+    /// Reads again when the last such read, which began at `last`, is older than `period`; until then plans again in time.
+    pub(crate) fn again(&mut self, read: Read, last: Option<Timestamp>, period: SignedDuration) {
+        let next = last.map(|last| last.checked_add(period).unwrap_or(Timestamp::MAX));
+        match next.filter(|next| *next > self.input.now) {
+            Some(next) => self.plan.wake_at(next),
+            None => self.read(read),
+        }
     }
 
     /// Proposes a step, unless it is under way, rests after a failure, or AWS may not be changed now. The stage says
@@ -127,6 +148,12 @@ impl<'a> Planning<'a> {
                 _ => Stage::Pending(*reason, message.clone()),
             };
         }
+        if let Action::Intend(_, assigned) | Action::Assign { assigned, .. } = &action
+            && self.input.desired.unstored.contains(&assigned.revision.name)
+        {
+            let message = format!("storing revision {} as an object", assigned.revision.name);
+            return Stage::Pending(Reason::AssigningRevision, message);
+        }
         if self.proposed.insert(id.clone()) {
             self.plan.steps.push(Step {
                 id,
@@ -161,7 +188,7 @@ impl<'a> Planning<'a> {
     pub(crate) fn finish(mut self) -> Plan {
         self.plan.overall = self.overall;
         queue::order(&self.input, &mut self.plan.steps, &self.ages);
-        brake::hold_moves_back(&self.input, &mut self.plan);
+        brake::hold_back(&self.input, &mut self.plan);
         self.plan
     }
 }

@@ -3,12 +3,14 @@
 
 use crate::{
     approval::{Ruling, StateRestore, ruling},
+    brake::spent_by_revision,
     creation::tokens_of,
-    planning::Planning,
+    planning::{Planning, Proposal},
+    tags,
 };
 use model::{
     AccountView, Action, ApprovalAction, Assigned, AssignedBy, Awaiting, Carried, DesiredAccount,
-    JournalEntry, ObservedAccount, Read, Reason, Stage, TagKey, tag_keys,
+    JournalEntry, ObservedAccount, Read, Reason, Stage, StepId, TagKey, UpdatePolicy, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -139,10 +141,13 @@ pub(crate) fn settle(
 ) -> Stage {
     let carried = carried(account);
     let stored = known_of(entry, account);
+    let approved =
+        tags::approved(&planning.input, desired, entry, account).filter(|_| !tags::is_stored(entry, account));
     let ahead = stored.filter(|assigned| carried.sequence > assigned.sequence);
     if ahead.is_none()
         && let Some(assigned) = stored
         && assigned.revision == desired.revision
+        && approved.is_none()
         && !own_keys(desired).any(|key| to_record(desired, entry, account, key))
     {
         return Stage::Done;
@@ -151,56 +156,104 @@ pub(crate) fn settle(
         planning.read(Read::Account(account.id.clone()));
         return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
     }
-    let keys = keys_to_store(desired, entry, account);
+    let mut keys = keys_to_store(desired, entry, account);
     match (stored, ahead) {
         (Some(assigned), Some(_)) => behind(planning, desired, entry, account, assigned, &carried, view),
         (Some(assigned), None) if assigned.revision == desired.revision => {
-            store_keys(planning, desired, account, at(desired, assigned.sequence, keys))
+            let sequence = if let Some(change) = approved {
+                keys.extend(change.edits.iter().map(|edit| edit.key.clone()));
+                assigned.sequence.saturating_add(1)
+            } else {
+                assigned.sequence
+            };
+            store_keys(planning, desired, account, at(desired, sequence, keys))
         }
-        (Some(assigned), None) => assign(
-            planning,
-            desired,
-            account,
-            next(desired, assigned.sequence, keys),
-            false,
-        ),
-        // What the account carries survives its cluster: the sequence goes on from there.
-        (None, _) if carried.revision.as_ref() == Some(&desired.revision.name) => assign(
-            planning,
-            desired,
-            account,
-            at(desired, carried.sequence, keys),
-            true,
-        ),
-        (None, _) => assign(
-            planning,
-            desired,
-            account,
-            next(desired, carried.sequence, keys),
-            false,
-        ),
+        (Some(assigned), None) => {
+            let assigned = next(desired, assigned.sequence, keys);
+            assign(planning, desired, entry, account, assigned, Kind::Another)
+        }
+        (None, _) => found(planning, desired, entry, account, carried, keys),
     }
 }
 
-/// `same`: the account has this revision already, it is only written down.
+/// An account that is not known to have a revision: what it carries survives its cluster, and the sequence goes on from
+/// there.
+fn found(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+    carried: Carried,
+    keys: BTreeSet<TagKey>,
+) -> Stage {
+    let (sequence, wanted) = (carried.sequence, &desired.revision.name);
+    let (assigned, kind) = match carried.revision {
+        None => (next(desired, sequence, keys), Kind::First),
+        Some(name) if name == *wanted => (at(desired, sequence, keys), Kind::Same),
+        Some(_) if desired.update == UpdatePolicy::Automatic => {
+            (next(desired, sequence, keys), Kind::Another)
+        }
+        // Only a promotion gives it another one.
+        Some(name) => {
+            let Some(revision) = planning.input.desired.revisions.get(&name) else {
+                let message = format!(
+                    "account {} carries revision {name}, which is not in this cluster; its policies, place and tags are left as they are: create that BaselineRevision again, or promote another one",
+                    account.id
+                );
+                return Stage::Pending(Reason::RevisionUnknown, message);
+            };
+            let revision = revision.clone();
+            let assigned = Assigned {
+                revision,
+                ..at(desired, sequence, keys)
+            };
+            (assigned, Kind::Same)
+        }
+    };
+    assign(planning, desired, entry, account, assigned, kind)
+}
+
+/// What an assigned revision is to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It has had none.
+    First,
+    /// It has this one already, which is only written down; or a person has said so.
+    Same,
+    /// It has had another one.
+    Another,
+}
+
 fn assign(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
+    entry: &JournalEntry,
     account: &ObservedAccount,
     assigned: Assigned,
-    same: bool,
+    kind: Kind,
 ) -> Stage {
-    if desired.suspend && !same {
+    if desired.suspend && kind != Kind::Same {
         let message = "spec.suspend is true: the account keeps the revision it has";
         return Stage::Pending(Reason::Suspended, message.into());
     }
+    let spends = match kind {
+        Kind::Another => spent_by_revision(&planning.input, entry, &account.id, &assigned.revision),
+        Kind::First | Kind::Same => None,
+    };
     let id = format!("assign/{}/{}", desired.key, assigned.tag());
     let message = format!("storing the account's revision {}", assigned.revision.name);
     let action = Action::Assign {
         account: account.id.clone(),
         assigned,
     };
-    planning.step(Some(&desired.key), id, action, Reason::AssigningRevision, message)
+    let proposal = Proposal {
+        key: Some(&desired.key),
+        id: StepId(id),
+        action,
+        spends,
+        reason: Reason::AssigningRevision,
+    };
+    planning.counted_step(proposal, message)
 }
 
 /// Which keys are ours is stored before any of them is written.
@@ -210,7 +263,12 @@ fn store_keys(
     account: &ObservedAccount,
     assigned: Assigned,
 ) -> Stage {
-    let id = format!("keys/{}/{}", desired.key, assigned.tag_keys.len());
+    let id = format!(
+        "keys/{}/{}/{}",
+        desired.key,
+        assigned.sequence,
+        assigned.tag_keys.len()
+    );
     let message = "storing which tags are Bulkhead's".to_owned();
     let action = Action::Assign {
         account: account.id.clone(),
@@ -253,7 +311,8 @@ fn behind(
         // somebody else's.
         let mut keys = keys_to_store(desired, entry, account);
         keys.extend(own_keys(desired).cloned());
-        let stage = assign(planning, desired, account, next(desired, found, keys), true);
+        let assigned = next(desired, found, keys);
+        let stage = assign(planning, desired, entry, account, assigned, Kind::Same);
         if !matches!(stage, Stage::Blocked(..)) {
             return stage;
         }

@@ -1,8 +1,11 @@
 //! The closed loop: plan, carry out, look, plan again, until nothing is left to do. With failures of every kind, lost
 //! answers, restarts and drift, there is one account per claim in the end, and it is as it should be.
 
+mod swaps;
+
 use super::{
     toy::{Failure, Toy},
+    toy_policies::wanted_policies,
     *,
 };
 use model::{MassChange, Outputs};
@@ -32,6 +35,8 @@ enum Event {
     Drift,
     /// Somebody deletes this object.
     Deletes(AccountKey),
+    /// The Baseline has another revision: these policies.
+    Revision(char, &'static str),
 }
 
 /// One operator process with the toys around it.
@@ -62,6 +67,9 @@ fn read_name(read: &Read) -> StepId {
         Read::Look => "read/look".into(),
         Read::Creations(_) => "read/creations".into(),
         Read::Account(id) => format!("read/account/{id}"),
+        Read::Attachments(id, kind) => format!("read/attachments/{id}/{kind}"),
+        Read::Policies(kind) => format!("read/policies/{kind}"),
+        Read::PolicyTypes => "read/policy-types".into(),
     })
 }
 
@@ -165,6 +173,24 @@ impl Loop {
             && self.planned.reads.is_empty()
             && self.reading.is_empty()
             && self.process.now.duration_since(self.toy.rough_until) > secs(1300)
+            && self
+                .toy
+                .journal
+                .values()
+                .all(|entry| !entry.held || entry.account_id.is_none())
+            && self.toy.policies.own() == self.policies_in_use()
+    }
+
+    /// Names of the policies that accounts are to have, or have though nobody governs them any more.
+    fn policies_in_use(&self) -> BTreeSet<String> {
+        let accounts = self.process.desired.accounts.values();
+        let policies = accounts.flat_map(|desired| desired.policies.iter());
+        let left = self.toy.accounts.keys();
+        let left = left.flat_map(|account| self.toy.policies.names(account));
+        let wanted = policies.map(|policy| policy.name.clone());
+        wanted
+            .chain(left.filter(|name| name.starts_with("bulkhead-")))
+            .collect()
     }
 
     fn outcome(&self) -> Result<(), String> {
@@ -191,7 +217,18 @@ impl Loop {
             {
                 return Err(format!("{} has tags {tags:?}", desired.key));
             }
+            let has = self.toy.policies.names(&account.id);
+            let own = has.iter().filter(|name| name.starts_with("bulkhead-"));
+            if !own.eq(desired.policies.iter().map(|policy| &policy.name)) {
+                return Err(format!("{} has policies {has:?}", desired.key));
+            }
+            if !self.toy.policies.is_guarded(&account.id) {
+                return Err(format!("{} has policies of another content", desired.key));
+            }
             let entry = &self.toy.journal[&desired.key];
+            if entry.applied.as_ref() != Some(&desired.revision.name) {
+                return Err(format!("{} has applied {:?}", desired.key, entry.applied));
+            }
             if entry.account_id.as_ref() != Some(&account.id) || entry.held {
                 return Err(format!("{} remembers {entry:?}", desired.key));
             }
@@ -345,6 +382,12 @@ impl Loop {
             if view.tagged == Stage::Done {
                 entry.managed_tags = facts.managed_tags.keys().cloned().collect();
             }
+            if view.applied {
+                entry.applied = entry
+                    .assigned
+                    .as_ref()
+                    .map(|assigned| assigned.revision.name.clone());
+            }
             if *entry != before {
                 *version += 1;
                 self.seen.insert(key.clone(), *version);
@@ -382,6 +425,7 @@ impl Loop {
             Event::Watched(key) => self.watched(&key),
             Event::Restart => self.restart(),
             Event::Drift => self.drift(),
+            Event::Revision(digit, letters) => self.revise(digit, letters),
             Event::Deletes(key) => {
                 self.note(&format!("{key} is deleted"));
                 let Some(entry) = self.toy.journal.get_mut(&key) else {
@@ -394,6 +438,17 @@ impl Loop {
                 *self.toy.versions.entry(key.clone()).or_default() += 1;
                 self.soon(500, Event::Watched(key));
             }
+        }
+    }
+
+    /// The Baseline gets another revision, which all accounts follow.
+    fn revise(&mut self, digit: char, letters: &str) {
+        self.note(&format!("revision {digit}: {letters}"));
+        let policies = wanted_policies(letters);
+        self.toy.policies.revisions.push(Arc::clone(&policies));
+        for desired in self.process.desired.accounts.values_mut() {
+            desired.revision = revision(digit);
+            desired.policies = Arc::clone(&policies);
         }
     }
 
@@ -495,6 +550,17 @@ impl Loop {
                 | Action::TagAccount { account, .. }
                 | Action::UntagAccount { account, .. } => Some(Read::Account(account.clone())),
                 Action::CreateOrganizationalUnit { .. } => Some(Read::Full),
+                Action::AttachPolicy {
+                    account, policy_type, ..
+                }
+                | Action::DetachPolicy {
+                    account, policy_type, ..
+                } => Some(Read::Attachments(account.clone(), policy_type.clone())),
+                Action::CreatePolicy { policy } | Action::UpdatePolicy { policy, .. } => {
+                    Some(Read::Policies(policy.policy_type.clone()))
+                }
+                Action::DeletePolicy { policy_type, .. } => Some(Read::Policies(policy_type.clone())),
+                Action::EnablePolicyType { .. } => Some(Read::PolicyTypes),
                 Action::WriteMark { .. } => Some(Read::Mark),
                 _ => None,
             });
@@ -519,7 +585,10 @@ impl Loop {
             return self.rest(name, HoldKind::Retry, Reason::AwsUnavailable);
         };
         self.process.held.remove(name);
-        let invisible = matches!(&observation, Observation::Account { account: None, .. });
+        let invisible = matches!(
+            &observation,
+            Observation::Account { account: None, .. } | Observation::Attachments { attached: None, .. }
+        );
         self.process.observed.observe(observation, self.toy.now);
         if invisible {
             self.process
@@ -558,7 +627,7 @@ impl Loop {
                         _ => {}
                     }
                 }
-                Event::Restart | Event::Drift | Event::Deletes(_) => {
+                Event::Restart | Event::Drift | Event::Deletes(_) | Event::Revision(..) => {
                     self.events.insert((time, number), event);
                 }
                 Event::Answered(..)
@@ -611,6 +680,9 @@ impl Loop {
         let nth = usize::try_from(self.toy.dice.below(count)).unwrap();
         let id = self.toy.accounts.keys().nth(nth).unwrap().clone();
         self.note(&format!("somebody changes {id}"));
+        if self.toy.policies.meddled && self.toy.dice.chance(60) {
+            return self.meddle(&id);
+        }
         match self.toy.dice.below(3) {
             0 => self.toy.accounts.get_mut(&id).unwrap().real.parent = ParentId::parse(ROOT).unwrap(),
             1 => self

@@ -10,24 +10,31 @@ mod identity;
 mod leaving;
 mod loops;
 mod placement;
+mod policies;
+mod policy_checks;
 mod properties;
 mod queue;
 mod restore;
 mod revisions;
 mod tags;
 mod toy;
+mod toy_policies;
 
 use crate::{Input, check, plan};
 use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountId, AccountKey, AccountName, AccountState, Action, ApprovalAction, ApprovalPolicy, Approvals,
     Assigned, AssignedBy, Attempt, Brake, Claim, CreateRequestId, Creation, CreationRecord, CreationState,
-    Decision, DesiredAccount, DesiredOrg, Email, Hold, HoldKind, Installation, Journal, JournalEntry, Limits,
-    Mark, Mode, Observation, ObservedAccount, ObservedOrg, ObservedUnit, OrganizationId, OuId, OuPath,
-    ParentId, Plan, Read, Reason, Revision, RevisionHash, RoleName, RootId, Snapshot, Spending, Stage, Step,
-    StepId, TagKey, TagValue, Tags, Token, Turns, Verdict, tag_keys,
+    Decision, DesiredAccount, DesiredOrg, DesiredPolicy, Email, Hold, HoldKind, Installation, Journal,
+    JournalEntry, Limits, ListedPolicies, Mark, Mode, Observation, ObservedAccount, ObservedOrg,
+    ObservedPolicy, ObservedUnit, OrganizationId, OuId, OuPath, ParentId, Plan, PolicyId, PolicyLimits,
+    PolicyTarget, PolicyType, Read, Reason, Revision, RevisionHash, RoleName, RootId, Snapshot, Spending,
+    Stage, Step, StepId, TagChange, TagKey, TagValue, Tags, Token, Turns, UpdatePolicy, Verdict, tag_keys,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const ROOT: &str = "r-f00d";
 const WORKLOADS: &str = "ou-f00d-workload1";
@@ -73,6 +80,12 @@ fn limits() -> Limits {
         refresh_full: secs(600),
         poll: secs(5),
         brake: Brake::default(),
+        policies: PolicyLimits {
+            enable_types: false,
+            reserved_slots: 1,
+            overlap: secs(300),
+            delete_unused_after: secs(24 * 3600),
+        },
     }
 }
 
@@ -121,6 +134,10 @@ fn desired(name: &str) -> DesiredAccount {
             ("team", "aviary"),
         ]),
         claim,
+        policies: Arc::from([]),
+        assertions: Arc::from([]),
+        tag_changes: BTreeMap::new(),
+        update: UpdatePolicy::Automatic,
         outputs: None,
         open_gates: vec![],
         suspend: false,
@@ -205,6 +222,9 @@ impl World {
             desired: DesiredOrg {
                 installation: Installation::parse("acme").unwrap(),
                 accounts: BTreeMap::new(),
+                revisions: BTreeMap::new(),
+                unstored: BTreeSet::new(),
+                incomplete: false,
                 leaving: BTreeMap::new(),
             },
             observed: ObservedOrg::default(),
@@ -311,6 +331,17 @@ impl World {
     }
 
     fn full_of(&mut self, units: Vec<ObservedUnit>) {
+        let listed = self.listed();
+        self.full_read(units, listed);
+    }
+
+    /// A full read that shows these policies.
+    fn full_with(&mut self, listed: ListedPolicies) {
+        let units = self.observed.units.values().cloned().collect();
+        self.full_read(units, listed);
+    }
+
+    fn full_read(&mut self, units: Vec<ObservedUnit>, policies: ListedPolicies) {
         self.looks += 1;
         let mut accounts: Vec<_> = self.observed.accounts.values().cloned().collect();
         if accounts.is_empty() {
@@ -332,6 +363,8 @@ impl World {
             tags: tags.collect(),
             accounts,
             in_progress: self.observed.in_progress().cloned().collect(),
+            policy_types: self.observed.policies.types.clone(),
+            policies,
         };
         let full = Observation::Full {
             look: self.looks,
@@ -339,6 +372,28 @@ impl World {
             snapshot: Box::new(snapshot),
         };
         self.observed.observe(full, self.now);
+    }
+
+    /// What a listing shows of the policies that are known.
+    fn listed(&self) -> ListedPolicies {
+        let known = &self.observed.policies;
+        let targets = |id: &PolicyId| {
+            let has = |account: &&AccountId| {
+                let types = known.attached_to(account).into_iter().flatten();
+                types
+                    .into_iter()
+                    .any(|(_, attached)| attached.policies.contains_key(id))
+            };
+            let accounts = self.observed.accounts.keys().filter(has);
+            accounts.cloned().map(PolicyTarget::Account).collect()
+        };
+        let customer = known.by_id.values().filter(|policy| !policy.aws_managed);
+        ListedPolicies {
+            policies: known.by_id.values().cloned().collect(),
+            attachments: customer
+                .map(|policy| (policy.id.clone(), targets(&policy.id)))
+                .collect(),
+        }
     }
 
     /// A read of this one account.

@@ -1,6 +1,10 @@
 //! What holds for the plan of any world, also of such as should not exist.
 
-use super::*;
+use super::{
+    toy_policies::{full_access, made, policy_id, scp, wanted_policies, wanted_policy},
+    *,
+};
+use model::PolicyTypeState;
 use proptest::prelude::*;
 
 /// One object and what is around it, in small numbers.
@@ -14,14 +18,17 @@ struct Bird {
     age: i64,
     /// Wanted, wanted and bound, bound and suspended, leaving, of a name that others have as well.
     kind: u8,
+    /// Which policies its revision wants, and which the account has.
+    wants: u8,
+    has: u8,
 }
 
 prop_compose! {
     fn bird()(
         memory in 0_u8..4, attempt in 0_u8..7, account in 0_u8..12, request in 0_u8..6, hold in 0_u8..6,
-        age in 0_i64..1500, kind in 0_u8..6,
+        age in 0_i64..1500, kind in 0_u8..6, wants in 0_u8..4, has in 0_u8..32,
     ) -> Bird {
-        Bird { memory, attempt, account, request, hold, age, kind }
+        Bird { memory, attempt, account, request, hold, age, kind, wants, has }
     }
 }
 
@@ -32,14 +39,16 @@ struct Surroundings {
     units: u8,
     look_age: i64,
     mark_age: i64,
+    policy_type: u8,
+    policies: u8,
 }
 
 prop_compose! {
     fn surroundings()(
         mark in 0_u8..8, observe in prop::bool::weighted(0.1), units in 0_u8..4, look_age in 0_i64..1500,
-        mark_age in 0_i64..40,
+        mark_age in 0_i64..40, policy_type in 0_u8..8, policies in 0_u8..5,
     ) -> Surroundings {
-        Surroundings { mark, observe, units, look_age, mark_age }
+        Surroundings { mark, observe, units, look_age, mark_age, policy_type, policies }
     }
 }
 
@@ -66,6 +75,7 @@ fn build<'b>(birds: impl Iterator<Item = (usize, &'b Bird)>, around: &Surroundin
     if around.observe {
         world.limits.mode = Mode::Observe;
     }
+    have_policies(&mut world, around);
     let mut in_progress = Vec::new();
     for (number, bird) in birds {
         place(&mut world, number, bird, now, &mut in_progress);
@@ -78,6 +88,73 @@ fn build<'b>(birds: impl Iterator<Item = (usize, &'b Bird)>, around: &Surroundin
     world
 }
 
+/// The policies `a` to `e` of the organization, as far as they exist; `b` may be somebody else's, `c` another content.
+fn have_policies(world: &mut World, around: &Surroundings) {
+    let state = match around.policy_type {
+        0 => None,
+        1 => Some(PolicyTypeState::PendingEnable),
+        2 => Some(PolicyTypeState::PendingDisable),
+        _ => Some(PolicyTypeState::Enabled),
+    };
+    let began = world.now;
+    let types = state.map(|state| (scp(), state)).into_iter().collect();
+    world
+        .observed
+        .observe(Observation::PolicyTypes { began, types }, began);
+    if around.policies == 0 {
+        return;
+    }
+    let letters = "abcde".chars().take(usize::from(around.policies) + 1);
+    let policies = letters.map(|letter| {
+        let mut policy = made(&wanted_policy(letter), &policy_name(letter));
+        match (letter, around.policies) {
+            ('b', 2) => policy.tags = Some(Tags::new()),
+            ('b', 3) => policy.tags = None,
+            ('c', 3) => policy.content = wanted_policy('x').content.into(),
+            ('c', 4) => policy.content = None,
+            _ => {}
+        }
+        policy
+    });
+    let read = Observation::Policies {
+        began,
+        policy_type: scp(),
+        policies: policies.chain([full_access()]).collect(),
+    };
+    world.observed.observe(read, began);
+}
+
+fn policy_name(letter: char) -> String {
+    format!("p-{}", String::from(letter).repeat(8))
+}
+
+/// Which policies the account has, and how that is known.
+fn attach(world: &mut World, bird: &Bird, account: &AccountId) {
+    let letters = "abcd".chars().enumerate();
+    let has = letters.filter(|(bit, _)| bird.has & (1 << bit) != 0);
+    let ids: Vec<_> = has.map(|(_, letter)| policy_id(&policy_name(letter))).collect();
+    let began = world.now;
+    let read = |ids: Vec<model::PolicyId>| Observation::Attachments {
+        began,
+        account: account.clone(),
+        policy_type: scp(),
+        attached: Some(ids.into_iter().map(|id| (id, "name".into())).collect()),
+    };
+    if bird.has & 16 == 0 {
+        world.observed.observe(read(ids), began);
+        return;
+    }
+    world.observed.observe(read(vec![]), began);
+    for policy in ids {
+        let effect = model::Effect::PolicyAttached {
+            policy,
+            policy_type: scp(),
+            account: account.clone(),
+        };
+        world.observed.effect(effect, began);
+    }
+}
+
 fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &mut Vec<CreationRecord>) {
     let name = format!("wren-{number}");
     let id = format!("1{number:011}");
@@ -85,6 +162,7 @@ fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &
     let wanted = world.want(&name);
     wanted.suspend = bird.kind == 2;
     wanted.created = at(-bird.age);
+    wanted.policies = wanted_policies(["", "ab", "bc", "a"][usize::from(bird.wants)]);
     if bird.kind == 5 {
         wanted.account_name = AccountName::parse("wren").unwrap();
     }
@@ -169,6 +247,9 @@ fn place(world: &mut World, number: usize, bird: &Bird, now: i64, in_progress: &
     if let Some(account) = account {
         if (1..4).contains(&bird.kind) {
             world.entry(&name).account_id = Some(account.id.clone());
+        }
+        if bird.has != 0 {
+            attach(world, bird, &account.id);
         }
         world.has(account);
     }

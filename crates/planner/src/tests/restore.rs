@@ -1,6 +1,6 @@
 //! The closed loop over two changes of a Baseline, with etcd restored to every older state at every point of them.
 
-use super::{toy::Toy, *};
+use super::{toy::Toy, toy_policies::wanted_policies, *};
 use crate::revision::carried;
 
 const NAME: &str = "heron-prod";
@@ -17,15 +17,16 @@ enum Git {
 
 impl Git {
     fn desired(self) -> DesiredAccount {
-        let (digit, unit, team) = match self {
-            Self::First => ('1', "Workloads/Prod", "aviary"),
-            Self::Second => ('2', "Workloads/Marsh", "owls"),
-            Self::Third => ('3', "Workloads/Prod", "owls"),
+        let (digit, unit, team, letters) = match self {
+            Self::First => ('1', "Workloads/Prod", "aviary", "ab"),
+            Self::Second => ('2', "Workloads/Marsh", "owls", "bc"),
+            Self::Third => ('3', "Workloads/Prod", "owls", "d"),
         };
         let mut desired = desired(NAME);
         desired.revision = revision(digit);
         desired.organizational_unit = OuPath::parse(unit).unwrap();
         desired.tags.extend(tags(&[("team", team)]));
+        desired.policies = wanted_policies(letters);
         desired
     }
 }
@@ -42,12 +43,16 @@ impl Run {
     fn new() -> Self {
         let mut toy = Toy::new(7, &[NAME.to_owned()]);
         toy.rough_until = at(0);
+        for git in [Git::First, Git::Second, Git::Third] {
+            toy.policies.revisions.push(git.desired().policies);
+        }
         let mut run = Self {
             toy,
             process: World::unread(),
             plan: Plan::default(),
             mutations: 0,
         };
+        run.process.limits.policies.overlap = secs(5);
         run.git(Git::First);
         run
     }
@@ -62,6 +67,7 @@ impl Run {
             desired: self.process.desired.clone(),
             epoch: self.process.epoch + 1,
             now: self.toy.now,
+            limits: self.process.limits.clone(),
             ..World::unread()
         };
     }
@@ -91,6 +97,7 @@ impl Run {
         for read in self.plan.reads.clone() {
             self.look(&read);
         }
+        assert_eq!(self.toy.violations, [] as [&str; 0]);
         self.publish();
     }
 
@@ -99,7 +106,9 @@ impl Run {
         self.mutations += usize::from(ours);
         if let Action::MoveAccount { account, .. }
         | Action::TagAccount { account, .. }
-        | Action::UntagAccount { account, .. } = &step.action
+        | Action::UntagAccount { account, .. }
+        | Action::AttachPolicy { account, .. }
+        | Action::DetachPolicy { account, .. } = &step.action
         {
             let (carries, knows) = self.sequences(account);
             assert!(carries <= knows, "{}: {carries} is ahead of {knows}", step.id);
@@ -121,6 +130,10 @@ impl Run {
                     if let Some(effect) = effect {
                         self.process.observed.effect(effect, self.toy.now);
                     }
+                }
+                Err(_) if matches!(step.action, Action::CreatePolicy { .. }) => {
+                    // Lists did not show it yet.
+                    self.look(&Read::Policies(PolicyType::service_control()));
                 }
                 Err(failure) => assert!(step.action.kind() == "VerifyAccess", "{step:?}: {failure:?}"),
             }
@@ -158,6 +171,12 @@ impl Run {
             if view.access == Stage::Done {
                 entry.verified_role = Some(facts.role_arn.clone());
             }
+            if view.applied {
+                entry.applied = entry
+                    .assigned
+                    .as_ref()
+                    .map(|assigned| assigned.revision.name.clone());
+            }
             if view.tagged == Stage::Done {
                 entry.managed_tags = facts.managed_tags.keys().cloned().collect();
             }
@@ -189,6 +208,12 @@ impl Run {
                 .iter()
                 .all(|(key, value)| tags.get(key) == Some(value))
             && carried(account).revision == Some(desired.revision.name)
+            && self
+                .toy
+                .policies
+                .names(&account.id)
+                .iter()
+                .eq(desired.policies.iter().map(|policy| &policy.name))
     }
 
     fn until_done(&mut self, git: Git) {
@@ -263,6 +288,7 @@ fn restored(at_point: usize, then: &JournalEntry, git: Git) -> bool {
             run.mutations,
             run.toy.accounts[&account].real.clone(),
             run.toy.units.len(),
+            run.toy.policies.names(&account),
         );
         for _ in 0..200 {
             run.turn();
@@ -271,6 +297,7 @@ fn restored(at_point: usize, then: &JournalEntry, git: Git) -> bool {
         assert!(mark_only <= 1, "{mark_only} mutations before the Approval");
         assert_eq!(run.toy.accounts[&account].real, before.1);
         assert_eq!(run.toy.units.len(), before.2, "nothing is created");
+        assert_eq!(run.toy.policies.names(&account), before.3);
         assert_eq!(refused(&run.plan, NAME).0, Reason::StateBehindAws);
         approve(&mut run);
     }
@@ -293,7 +320,11 @@ fn whatever_state_etcd_is_restored_to_nothing_is_changed_that_it_does_not_know()
         points += 1;
         false
     });
-    assert_eq!(states.len(), 3, "one for each revision");
+    assert_eq!(
+        states.len(),
+        4,
+        "each revision, assigned and, but for the last, applied"
+    );
     assert!(points >= 8, "{points} points");
     let mut behind = 0;
     for at_point in 0..points {
@@ -305,4 +336,26 @@ fn whatever_state_etcd_is_restored_to_nothing_is_changed_that_it_does_not_know()
         }
     }
     assert!(behind > 10, "only {behind} of them were behind");
+}
+
+/// The process ends at every point of the two changes, and its successor knows nothing of what it has seen.
+#[test]
+fn a_crash_at_any_point_leaves_all_policies_of_one_revision_and_ends_in_the_last() {
+    let mut points = 0;
+    story(|_, _| {
+        points += 1;
+        false
+    });
+    for at_point in 0..points {
+        let mut count = 0;
+        let mut run = story(|_, _| {
+            count += 1;
+            count > at_point
+        });
+        run.restart();
+        run.git(Git::Third);
+        run.until_done(Git::Third);
+        let entry = &run.toy.journal[&key(NAME)];
+        assert_eq!(entry.applied, Some(revision('3').name), "point {at_point}");
+    }
 }

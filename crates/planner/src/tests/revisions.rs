@@ -452,3 +452,103 @@ fn an_account_that_an_earlier_object_of_this_name_asked_for_goes_on_from_where_i
     // Its own account that has come further: the cluster was restored to an older state.
     assert_eq!(kinds(&made_by("uid-of-the-object")), ["Reread"]);
 }
+
+fn on_promotion(carries: &str, at_hand: &[char]) -> World {
+    let mut world = world(None, carries);
+    world.want(NAME).update = UpdatePolicy::OnPromotion;
+    let revisions = at_hand.iter().map(|digit| revision(*digit));
+    world.desired.revisions = revisions
+        .map(|revision| (revision.name.clone(), revision))
+        .collect();
+    world
+}
+
+#[test]
+fn an_account_that_is_found_again_keeps_its_revision_until_a_promotion() {
+    let mut world = on_promotion("standard-2222222222/7", &['1', '2']);
+    world.want(NAME).suspend = true;
+    world.limits.brake.mass_change = Some(model::MassChange {
+        window: secs(3600),
+        max_accounts: 0,
+    });
+    let plan = world.plan();
+    assert_eq!(*assigns(&plan), assigned('2', 7));
+    assert_eq!(only(&plan).spends, None);
+    let expected = on_promotion("standard-1111111111/7", &[]);
+    assert_eq!(*assigns(&expected.plan()), assigned('1', 7));
+    let none = on_promotion("nonsense", &[]);
+    assert_eq!(
+        *assigns(&none.plan()),
+        assigned('1', 1),
+        "the first one is assigned at once"
+    );
+}
+
+#[test]
+fn an_account_of_a_revision_that_is_not_at_hand_is_left_as_it_is() {
+    let mut world = on_promotion("standard-2222222222/7", &['1']);
+    world.want(NAME).organizational_unit = OuPath::parse("Workloads").unwrap();
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), [] as [&str; 0]);
+    let Verdict::Waiting(Reason::RevisionUnknown, message) = verdict(&plan, NAME) else {
+        panic!("{plan:?}")
+    };
+    assert!(
+        message.contains("standard-2222222222") && message.contains("promote"),
+        "{message}"
+    );
+}
+
+/// Three accounts follow the Baseline to revision 2, and only so many may at once.
+fn followers(max_accounts: u32) -> World {
+    let mut world = World::new();
+    world.limits.brake.mass_change = Some(model::MassChange {
+        window: secs(3600),
+        max_accounts,
+    });
+    for number in 1..=3 {
+        let name = format!("heron-{number}");
+        world.settled(&name, &format!("10000000000{number}"));
+        world.entry(&name).applied = Some(revision('1').name);
+        world.want(&name).revision = revision('2');
+    }
+    world
+}
+
+#[test]
+fn another_revision_is_braked_and_says_until_when() {
+    let mut world = followers(2);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["Assign", "Assign"]);
+    let change = plan.steps[0].spends.clone().unwrap();
+    assert_eq!(change, model::Change::Policies(account_id("100000000001")));
+    let Verdict::Waiting(Reason::PolicyBudgetExhausted, message) = verdict(&plan, "heron-3") else {
+        panic!("{plan:?}")
+    };
+    assert!(
+        message.contains("massChange allows 2 accounts to get another revision"),
+        "{message}"
+    );
+    // The account that was counted costs nothing any more.
+    let spent = world.limits.brake.spend(&Spending::default(), &change, world.now);
+    world.spending = Some(spent);
+    assert_eq!(kinds(&world.plan()), ["Assign", "Assign"]);
+    world.spending = None;
+    let plan = world.plan();
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "heron-1")),
+        (vec![], Reason::BudgetUnknown)
+    );
+}
+
+#[test]
+fn to_go_back_to_what_an_account_has_in_full_is_not_braked() {
+    let mut world = followers(0);
+    assert_eq!(kinds(&world.plan()), [] as [&str; 0]);
+    for number in 1..=3 {
+        let name = format!("heron-{number}");
+        world.want(&name).revision = revision('1');
+        world.entry(&name).assigned = Some(assigned('2', 2));
+    }
+    assert_eq!(kinds(&world.plan()), ["Assign", "Assign", "Assign"]);
+}

@@ -213,6 +213,8 @@ fn a_bulk_listing_that_contradicts_the_account_makes_us_read_it_and_takes_nothin
         accounts,
         tags: BTreeMap::new(),
         in_progress: vec![],
+        policy_types: BTreeMap::new(),
+        policies: model::ListedPolicies::default(),
     };
     let full = Observation::Full {
         look: 2,
@@ -246,4 +248,230 @@ fn a_suspended_object_that_is_as_it_should_be_is_ready() {
     let mut world = heron(&[]);
     world.want("heron-prod").suspend = true;
     assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Ready);
+}
+
+/// `heron-prod` whose account carries cost-center 4711, as it should under this rule; then 4712 is wanted.
+fn moved_to_another_cost_center(rule: TagChange) -> World {
+    let mut world = heron(&[("cost-center", "4711")]);
+    manages(&mut world, &["cost-center"]);
+    let wanted = world.want("heron-prod");
+    wanted.tags.extend(tags(&[("cost-center", "4712")]));
+    wanted
+        .tag_changes
+        .extend([(TagKey::parse("cost-center").unwrap(), rule)]);
+    world
+}
+
+fn awaiting(plan: &Plan) -> &[model::Awaiting] {
+    &plan.accounts[&key("heron-prod")].awaiting
+}
+
+/// Somebody decides on what waits.
+fn decide(world: &mut World, approves: bool) -> String {
+    let plan = world.plan();
+    let [awaiting] = awaiting(&plan) else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(awaiting.action, ApprovalAction::TagChange);
+    let decision = Decision {
+        name: "heron-1".into(),
+        created: at(-10),
+        action: ApprovalAction::TagChange,
+        digest: awaiting.digest.clone(),
+        approves,
+        approver: "alice".into(),
+        requested_by: None,
+        expires_at: None,
+    };
+    world.approvals.policy = ApprovalPolicy::InForce { since: at(-100) };
+    world.approvals.accounts.insert(key("heron-prod"), vec![decision]);
+    awaiting.digest.clone()
+}
+
+/// Carries out the only step, which writes tags.
+fn written(world: &mut World) -> Tags {
+    let plan = world.plan();
+    let Action::TagAccount { tags, .. } = &only(&plan).action else {
+        panic!("{:?}", plan.steps)
+    };
+    let mut account = world.observed.accounts[&account_id(ID)].clone();
+    account.tags.get_or_insert_default().extend(tags.clone());
+    world.has(account);
+    tags.clone()
+}
+
+#[test]
+fn a_free_value_follows_its_source() {
+    let mut world = moved_to_another_cost_center(TagChange::Free);
+    assert_eq!(written(&mut world), tags(&[("cost-center", "4712")]));
+}
+
+#[test]
+fn an_approved_value_stays_until_a_person_says_so() {
+    let mut world = moved_to_another_cost_center(TagChange::Approved);
+    world.has(ObservedAccount {
+        parent: ParentId::parse(ROOT).unwrap(),
+        ..world.observed.accounts[&account_id(ID)].clone()
+    });
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), ["MoveAccount"], "everything else goes on");
+    let (reason, message) = match verdict(&plan, "heron-prod") {
+        Verdict::Working(..) => match &plan.accounts[&key("heron-prod")].tagged {
+            Stage::Pending(reason, message) => (*reason, message.as_str()),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason, Reason::TagChangeAwaitingApproval);
+    let change = "cost-center \"4711\" -> \"4712\"";
+    assert!(
+        message.contains(change) && message.contains("bulkhead approve"),
+        "{message}"
+    );
+    assert!(awaiting(&plan)[0].summary.contains(change));
+}
+
+#[test]
+fn an_approval_is_good_for_one_change() {
+    let mut world = moved_to_another_cost_center(TagChange::Approved);
+    let digest = decide(&mut world, true);
+    store_keys(&mut world);
+    assert_eq!(
+        world.entry("heron-prod").assigned.as_ref().unwrap().tag(),
+        "standard-1111111111/2"
+    );
+    let both = [
+        ("cost-center", "4712"),
+        (tag_keys::REVISION, "standard-1111111111/2"),
+    ];
+    assert_eq!(written(&mut world), tags(&both), "in one call");
+    assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Ready);
+    // There and back again: the same change is another decision.
+    let mut account = world.observed.accounts[&account_id(ID)].clone();
+    account
+        .tags
+        .as_mut()
+        .unwrap()
+        .extend(tags(&[("cost-center", "4711")]));
+    world.has(account);
+    let plan = world.plan();
+    assert_eq!(kinds(&plan), [] as [&str; 0]);
+    assert_ne!(awaiting(&plan)[0].digest, digest);
+}
+
+#[test]
+fn an_approval_of_another_value_is_void() {
+    let mut world = moved_to_another_cost_center(TagChange::Approved);
+    decide(&mut world, true);
+    world
+        .want("heron-prod")
+        .tags
+        .extend(tags(&[("cost-center", "4713")]));
+    let plan = world.plan();
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "heron-prod")),
+        (vec![], Reason::TagChangeAwaitingApproval)
+    );
+}
+
+#[test]
+fn a_rejected_change_says_so_and_one_without_the_policy_too() {
+    let mut world = moved_to_another_cost_center(TagChange::Approved);
+    decide(&mut world, false);
+    assert_eq!(refused(&world.plan(), "heron-prod").0, Reason::ApprovalRejected);
+    world.approvals.policy = ApprovalPolicy::Missing("no binding".into());
+    let plan = world.plan();
+    assert_eq!(
+        (refused(&plan, "heron-prod").0, kinds(&plan)),
+        (Reason::ApprovalPolicyMissing, vec![])
+    );
+}
+
+#[test]
+fn suspend_changes_no_tag_that_was_approved_either() {
+    let mut world = moved_to_another_cost_center(TagChange::Approved);
+    decide(&mut world, true);
+    world.want("heron-prod").suspend = true;
+    assert_eq!(kinds(&world.plan()), [] as [&str; 0]);
+}
+
+#[test]
+fn a_missing_value_is_written_whatever_its_rule() {
+    for rule in [TagChange::Approved, TagChange::Immutable] {
+        let mut world = heron(&[]);
+        let wanted = world.want("heron-prod");
+        wanted.tags.extend(tags(&[("cost-center", "4712")]));
+        wanted
+            .tag_changes
+            .extend([(TagKey::parse("cost-center").unwrap(), rule)]);
+        store_keys(&mut world);
+        assert_eq!(written(&mut world), tags(&[("cost-center", "4712")]));
+    }
+}
+
+#[test]
+fn an_immutable_value_never_changes() {
+    let mut world = moved_to_another_cost_center(TagChange::Immutable);
+    world.has(ObservedAccount {
+        tags: Some({
+            let mut carried = world.observed.accounts[&account_id(ID)].tags.clone().unwrap();
+            carried.extend(tags(&[("team", "owls")]));
+            carried
+        }),
+        ..world.observed.accounts[&account_id(ID)].clone()
+    });
+    let plan = world.plan();
+    let (reason, message) = refused(&plan, "heron-prod");
+    assert_eq!(reason, Reason::TagImmutable);
+    assert!(message.contains("4711") && message.contains("4712"), "{message}");
+    assert_eq!(awaiting(&plan), []);
+    let Action::TagAccount { tags: written, .. } = &only(&plan).action else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(*written, tags(&[("team", "aviary")]), "other keys are repaired");
+}
+
+#[test]
+fn a_foreign_value_is_overwritten_when_a_person_says_so_with_all_that_waits() {
+    let mut world = heron(&[("data-class", "secret"), ("cost-center", "4711")]);
+    manages(&mut world, &["cost-center"]);
+    let wanted = world.want("heron-prod");
+    let both = tags(&[("data-class", "public"), ("cost-center", "4712")]);
+    wanted.tags.extend(both.clone());
+    let rule = TagChange::Approved;
+    wanted
+        .tag_changes
+        .extend([(TagKey::parse("cost-center").unwrap(), rule)]);
+    let plan = world.plan();
+    let summary = &awaiting(&plan)[0].summary;
+    assert!(
+        summary.contains("data-class") && !summary.contains("secret"),
+        "{summary}"
+    );
+    decide(&mut world, true);
+    store_keys(&mut world);
+    let stored = world.entry("heron-prod").assigned.clone().unwrap();
+    assert!(stored.tag_keys.contains("data-class"));
+    let mut all = both;
+    all.extend(tags(&[(tag_keys::REVISION, "standard-1111111111/2")]));
+    assert_eq!(written(&mut world), all);
+    assert_eq!(verdict(&world.plan(), "heron-prod"), &Verdict::Ready);
+}
+
+#[test]
+fn a_value_that_a_tag_policy_refuses_is_told_and_stops_no_guardrails() {
+    let mut world = heron(&[("team", "owls")]);
+    world.want("heron-prod").revision = revision('2');
+    world.entry("heron-prod").assigned = Some(assigned('2', 2));
+    let id = only(&world.plan()).id.0.clone();
+    world.holds(&id, HoldKind::Stalled, Reason::TagPolicyViolation, 900, 1);
+    let plan = world.plan();
+    assert_eq!(refused(&plan, "heron-prod").0, Reason::TagPolicyViolation);
+    let revision = tags(&[(tag_keys::REVISION, "standard-2222222222/2")]);
+    assert_eq!(written(&mut world), revision, "the revision alone");
+    assert_eq!(
+        kinds(&world.plan()),
+        ["TagAccount"],
+        "then the others, without it"
+    );
 }

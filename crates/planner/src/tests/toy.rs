@@ -3,7 +3,7 @@
 //! Its AWS is worse than the real one: it lets two accounts have one email, so that nothing but the protocol keeps
 //! CreateAccount from happening twice.
 
-use super::*;
+use super::{toy_policies::ToyPolicies, *};
 use model::OutputsState;
 
 /// Random numbers from a seed (SplitMix64).
@@ -61,6 +61,7 @@ pub(super) struct Toy {
     pub(super) accounts: BTreeMap<AccountId, ToyAccount>,
     pub(super) units: Vec<ObservedUnit>,
     requests: BTreeMap<CreateRequestId, ToyRequest>,
+    pub(super) policies: ToyPolicies,
     pub(super) mark: Option<String>,
     /// The objects, and how often each was written.
     pub(super) journal: Journal,
@@ -83,6 +84,7 @@ impl Toy {
             accounts: BTreeMap::new(),
             units: vec![],
             requests: BTreeMap::new(),
+            policies: ToyPolicies::new(),
             mark: None,
             journal: names
                 .iter()
@@ -142,6 +144,7 @@ impl Toy {
             bulk_fresh: later(self.now, bulk),
         };
         self.accounts.insert(id.clone(), account);
+        self.policies.born(&id);
         id
     }
 
@@ -195,6 +198,8 @@ impl Toy {
                     accounts: self.list(),
                     tags,
                     in_progress: self.in_progress(),
+                    policy_types: self.policies.types(now),
+                    policies: self.policies.everything(now),
                 };
                 Observation::Full {
                     look,
@@ -229,6 +234,25 @@ impl Toy {
                     id: id.clone(),
                 }
             }
+            Read::Attachments(account, policy_type) => {
+                let known = self.accounts.get(account);
+                let visible = known.is_some_and(|account| account.described <= self.now);
+                Observation::Attachments {
+                    began,
+                    account: account.clone(),
+                    policy_type: policy_type.clone(),
+                    attached: visible.then(|| self.policies.of_account(account, self.now)),
+                }
+            }
+            Read::Policies(policy_type) => Observation::Policies {
+                began,
+                policy_type: policy_type.clone(),
+                policies: self.policies.list(self.now),
+            },
+            Read::PolicyTypes => Observation::PolicyTypes {
+                began,
+                types: self.policies.types(self.now),
+            },
             Read::Mark => unreachable!("the loop reads the mark itself"),
         }
     }
@@ -302,6 +326,10 @@ impl Toy {
                     return Err(reobserve);
                 }
                 moved.parent = to.clone();
+                if !self.policies.meddled && !self.policies.is_guarded(account) {
+                    self.violations
+                        .push(format!("{account} is moved without its policies"));
+                }
                 Ok(Some(model::Effect::AccountMoved {
                     account: account.clone(),
                     to: to.clone(),
@@ -336,7 +364,10 @@ impl Toy {
                     at: self.now,
                 }))
             }
-            _ => unreachable!("not a call of AWS"),
+            action => self
+                .policies
+                .receives(action, &mut self.dice, self.now, &mut self.violations)
+                .map(Some),
         }
     }
 
