@@ -5,14 +5,16 @@
 
 use crate::call::Unfit;
 use aws_sdk_organizations::types::{
-    Account, AccountStatus, CreateAccountState, CreateAccountStatus, OrganizationalUnit, Tag,
+    Account, AccountStatus, CreateAccountState, CreateAccountStatus, OrganizationalUnit, PolicyTypeStatus,
+    Tag,
 };
 use aws_sdk_resourcegroupstagging::types::ResourceTagMapping;
-use executor::ListedAccount;
+use executor::{ListedAccount, PolicySummary, Root, Tagged};
 use model::{
     AccountId, AccountState, CreateRequestId, CreationRecord, CreationState, Invalid, ObservedUnit, OuId,
-    ParentId, TagKey, TagValue, Tags,
+    ParentId, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue, Tags,
 };
+use std::borrow::Borrow;
 
 /// A field that AWS documents and we cannot do without.
 pub(crate) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Unfit> {
@@ -131,24 +133,79 @@ pub(crate) fn each<T, U>(items: &[T], convert: impl Fn(&T) -> Result<U, Unfit>) 
     items.iter().map(convert).collect()
 }
 
-/// A tag to send. Building it fails without a key or a value only (SDK), and both are there.
-pub(crate) fn tag(key: &str, value: &str) -> Option<Tag> {
-    Tag::builder().key(key).value(value).build().ok()
+/// The root with its policy types. "DISABLED" is no value of `Status` (API, PolicyTypeSummary): such types are not listed.
+/// A status that we do not know is taken for off, which forbids to attach anything.
+pub(crate) fn root(root: &aws_sdk_organizations::types::Root) -> Result<Root, Unfit> {
+    let state = |status: Option<&PolicyTypeStatus>| match status {
+        Some(PolicyTypeStatus::Enabled) => Some(PolicyTypeState::Enabled),
+        Some(PolicyTypeStatus::PendingEnable) => Some(PolicyTypeState::PendingEnable),
+        Some(PolicyTypeStatus::PendingDisable) => Some(PolicyTypeState::PendingDisable),
+        _ => None,
+    };
+    let types = each(root.policy_types(), |summary| {
+        Ok((policy_type(summary.r#type())?, state(summary.status())))
+    })?;
+    Ok(Root {
+        id: id("Root.Id", root.id(), RootId::parse)?,
+        policy_types: types
+            .into_iter()
+            .filter_map(|(kind, state)| Some((kind, state?)))
+            .collect(),
+    })
 }
 
-/// An account's tags from the bulk listing. `arn:<partition>:organizations::<management>:account/<organization>/<account>`
-/// names the account (API, Account, `Arn`).
+/// A type of policies by AWS's word, also one that this SDK does not know.
+fn policy_type(wire: Option<&aws_sdk_organizations::types::PolicyType>) -> Result<PolicyType, Unfit> {
+    id(
+        "PolicyType",
+        wire.map(aws_sdk_organizations::types::PolicyType::as_str),
+        PolicyType::parse,
+    )
+}
+
+/// A policy without its content.
+pub(crate) fn policy(summary: &aws_sdk_organizations::types::PolicySummary) -> Result<PolicySummary, Unfit> {
+    Ok(PolicySummary {
+        id: id("PolicySummary.Id", summary.id(), PolicyId::parse)?,
+        name: required("PolicySummary.Name", summary.name())?.to_owned(),
+        policy_type: policy_type(summary.r#type())?,
+        aws_managed: summary.aws_managed(),
+    })
+}
+
+/// Tags to send. Building one fails without a key or a value only (SDK), and both are there.
+pub(crate) fn wire_tags<'a, K: Borrow<str> + 'a, V: Borrow<str> + 'a>(
+    tags: impl IntoIterator<Item = (&'a K, &'a V)>,
+) -> Vec<Tag> {
+    tags.into_iter()
+        .filter_map(|(key, value)| {
+            Tag::builder()
+                .key(key.borrow())
+                .value(value.borrow())
+                .build()
+                .ok()
+        })
+        .collect()
+}
+
+/// The tags of an account or a policy from the bulk listing. What they are on stands in the ARN:
+/// `arn:<partition>:organizations::<management>:account/<organization>/<account>` (API, Account, `Arn`), and
+/// `...:policy/<organization>/<type>/<policy>` (API, PolicySummary, `Arn`).
 ///
 /// A tag that our types cannot hold is left out: it cannot be one of ours. That is `aws:` tags, which AWS sets itself,
 /// and spaces other than U+0020, which AWS allows and Bulkhead does not write.
-pub(crate) fn tags(mapping: &ResourceTagMapping) -> Result<(AccountId, Tags), Unfit> {
+pub(crate) fn tags(mapping: &ResourceTagMapping) -> Result<(Tagged, Tags), Unfit> {
     const ARN: &str = "ResourceTagMapping.ResourceARN";
     let arn = required(ARN, mapping.resource_arn())?;
-    let account = arn
-        .split_once(":account/")
-        .and_then(|(_, rest)| rest.rsplit('/').next());
+    let resource = arn.splitn(6, ':').nth(5).and_then(|path| path.split_once('/'));
+    let last = arn.rsplit('/').next();
+    let tagged = match resource {
+        Some(("account", _)) => Tagged::Account(id(ARN, last, AccountId::parse)?),
+        Some(("policy", _)) => Tagged::Policy(id(ARN, last, PolicyId::parse)?),
+        _ => return Err(malformed(format!("{ARN} is not of an account or a policy"))),
+    };
     let tags = mapping.tags().iter();
     let tags =
         tags.filter_map(|tag| Some((TagKey::parse(tag.key()).ok()?, TagValue::parse(tag.value()).ok()?)));
-    Ok((id(ARN, account, AccountId::parse)?, tags.collect()))
+    Ok((tagged, tags.collect()))
 }

@@ -6,7 +6,8 @@
 //! executor's pacer.
 //!
 //! ```text
-//! organizations.rs, access.rs   the ports, one line of wire per method
+//! organizations.rs, policies.rs, access.rs
+//!                               the ports, one line of wire per method
 //! convert.rs                    answers to our own types; what does not parse is a MalformedAnswer
 //! classify.rs, names.rs         every failure to one ErrorClass; the only place that knows AWS's error names
 //! fence.rs                      the leadership term at the moment of sending
@@ -25,6 +26,7 @@ mod fence;
 pub mod inprocess;
 mod names;
 mod organizations;
+mod policies;
 
 pub use call::{CallObserver, CallRecord};
 pub use inprocess::simulated;

@@ -12,23 +12,26 @@ use aws_sdk_organizations::{
     config::{Builder, http::HttpResponse},
     error::SdkError,
     operation::RequestId,
-    types::{CreateAccountState, Tag},
+    types::CreateAccountState,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use executor::{AwsError, CreateAccountRequest, Fence, ListedAccount, Organization, Organizations, Page};
+use executor::{
+    AwsError, CreateAccountRequest, Fence, ListedAccount, Organization, Organizations, Page, Root, Tagged,
+};
 use model::{
-    AccountId, CreateRequestId, CreationRecord, ObservedUnit, OrganizationId, ParentId, RootId, TagKey, Tags,
+    AccountId, CreateRequestId, CreationRecord, ObservedUnit, OrganizationId, ParentId, TagKey, Tags,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest `MaxResults` of every List operation of AWS Organizations (API).
-const PAGE: i32 = 20;
+pub(crate) const PAGE: i32 = 20;
 
 /// The largest `ResourcesPerPage` of GetResources (API, Resource Groups Tagging).
 const TAG_PAGE: i32 = 100;
 
 impl Aws {
-    async fn organizations<O, E, T>(
+    /// One call of AWS Organizations.
+    pub(crate) async fn organizations<O, E, T>(
         &self,
         name: &'static str,
         request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
@@ -52,7 +55,7 @@ impl Aws {
     }
 
     /// What differs for a call that changes something.
-    fn mutation(&self) -> Builder {
+    pub(crate) fn mutation(&self) -> Builder {
         let mutation = aws_sdk_organizations::Config::builder()
             .timeout_config(timeout_config(self.timeouts, self.timeouts.mutation));
         match Fence::of_this_call() {
@@ -60,12 +63,6 @@ impl Aws {
             None => mutation,
         }
     }
-}
-
-fn wire_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter()
-        .filter_map(|(key, value)| convert::tag(key, value))
-        .collect()
 }
 
 impl Organizations for Aws {
@@ -85,7 +82,7 @@ impl Organizations for Aws {
         .await
     }
 
-    async fn list_roots(&self, token: Option<&str>) -> Result<Page<RootId>, AwsError> {
+    async fn list_roots(&self, token: Option<&str>) -> Result<Page<Root>, AwsError> {
         let request = self
             .organizations
             .list_roots()
@@ -93,9 +90,8 @@ impl Organizations for Aws {
             .set_next_token(token.map(str::to_owned))
             .send();
         self.organizations("ListRoots", request, |output| {
-            let items = each(output.roots(), |root| id("Root.Id", root.id(), RootId::parse))?;
             Ok(Page {
-                items,
+                items: each(output.roots(), convert::root)?,
                 next: next(output.next_token),
             })
         })
@@ -230,11 +226,12 @@ impl Organizations for Aws {
         .await
     }
 
-    async fn get_account_tags(&self, token: Option<&str>) -> Result<Page<(AccountId, Tags)>, AwsError> {
+    async fn get_resource_tags(&self, token: Option<&str>) -> Result<Page<(Tagged, Tags)>, AwsError> {
         let request = self
             .tagging
             .get_resources()
             .resource_type_filters("organizations:account")
+            .resource_type_filters("organizations:policy")
             .resources_per_page(TAG_PAGE)
             .set_pagination_token(token.map(str::to_owned))
             .send();
@@ -264,10 +261,7 @@ impl Organizations for Aws {
             role_name,
             tags,
         } = request;
-        let tags = tags
-            .iter()
-            .filter_map(|(key, value)| convert::tag(key.as_str(), value.as_str()))
-            .collect();
+        let tags = convert::wire_tags(tags);
         let request = self
             .organizations
             .create_account()
@@ -295,7 +289,7 @@ impl Organizations for Aws {
             .create_organizational_unit()
             .parent_id(parent.as_str())
             .name(name)
-            .set_tags(Some(wire_tags(tags)))
+            .set_tags(Some(convert::wire_tags(tags)))
             .customize()
             .config_override(self.mutation())
             .send();
@@ -331,7 +325,7 @@ impl Organizations for Aws {
             .organizations
             .tag_resource()
             .resource_id(resource)
-            .set_tags(Some(wire_tags(tags)))
+            .set_tags(Some(convert::wire_tags(tags)))
             .customize()
             .config_override(self.mutation())
             .send();

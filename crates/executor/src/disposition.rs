@@ -116,13 +116,19 @@ impl fmt::Display for Operation {
 
 impl Operation {
     /// The operation that carries this action out; [`Operation::Read`] for those that do not call AWS.
-    const fn of(action: &Action) -> Self {
+    pub(crate) const fn of(action: &Action) -> Self {
         match action {
             Action::CreateAccount { .. } => Self::CreateAccount,
             Action::CreateOrganizationalUnit { .. } => Self::CreateOrganizationalUnit,
             Action::MoveAccount { .. } => Self::MoveAccount,
             Action::TagAccount { .. } | Action::WriteMark { .. } => Self::TagResource,
             Action::UntagAccount { .. } => Self::UntagResource,
+            Action::EnablePolicyType { .. } => Self::EnablePolicyType,
+            Action::CreatePolicy { .. } => Self::CreatePolicy,
+            Action::UpdatePolicy { .. } => Self::UpdatePolicy,
+            Action::DeletePolicy { .. } => Self::DeletePolicy,
+            Action::AttachPolicy { .. } => Self::AttachPolicy,
+            Action::DetachPolicy { .. } => Self::DetachPolicy,
             Action::VerifyAccess { .. } => Self::VerifyAccess,
             Action::Hold
             | Action::Release

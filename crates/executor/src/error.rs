@@ -98,14 +98,18 @@ error_classes! {
     Unclassified(String),
 }
 
-/// A failed AWS call.
+/// How much of AWS's message is told, in characters: it names tag keys or places in a document, which come first.
+const MESSAGE: usize = 256;
+
+/// A failed AWS call. Shown, it is one line that stays the same at each try.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct AwsError {
     /// The operation that failed, AWS's name.
     pub operation: &'static str,
     /// What kind of failure.
     pub class: ErrorClass,
-    /// AWS's message: for logs, it may name ids.
+    /// AWS's message: for logs, it may name ids. Shown to people only where nothing else says what they have to change: a
+    /// violated tag policy, a document that AWS does not accept.
     pub message: String,
     /// AWS's request id: for logs only, never for status, which it would change at each try.
     pub request_id: Option<String>,
@@ -113,7 +117,14 @@ pub struct AwsError {
 
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.operation, self.class)
+        write!(f, "{} failed: {}", self.operation, self.class)?;
+        if !self.class.is_told_by_its_message() || self.message.trim().is_empty() {
+            return Ok(());
+        }
+        f.write_str(": ")?;
+        let words = self.message.split_whitespace();
+        let line = words.collect::<Vec<_>>().join(" ");
+        f.write_str(&line.chars().take(MESSAGE).collect::<String>())
     }
 }
 
@@ -164,6 +175,15 @@ impl fmt::Display for ErrorClass {
 }
 
 impl ErrorClass {
+    /// Does AWS's message alone say what a person has to change?
+    fn is_told_by_its_message(&self) -> bool {
+        match self {
+            Self::MalformedPolicyDocument => true,
+            Self::ConstraintViolation(reason) => reason == "TAG_POLICY_VIOLATION",
+            _ => false,
+        }
+    }
+
     /// Can the call have had its effect although it failed? If so, nothing that is not idempotent may be repeated
     /// before the world was looked at.
     pub const fn effect_unknown(&self) -> bool {

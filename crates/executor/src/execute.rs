@@ -1,13 +1,13 @@
 //! Carries out one step.
 
 use crate::{
-    disposition::{Disposition, disposition},
+    disposition::{Disposition, Operation, disposition},
     error::{AwsError, ErrorClass},
     pacer::{Family, SharedPacer},
     port::{Access, Clock, CreateAccountRequest, Journal, JournalError, Organizations},
 };
 use jiff::Timestamp;
-use model::{Action, Effect, Reason, RootId, Step, Tags, tag_keys};
+use model::{Action, Effect, Reason, RootId, Step, TagKey, TagValue, Tags, tag_keys};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 /// How long a mutation may take: it must be over before the leadership term can be.
 pub(crate) const MUTATION_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// AWS's limit of a policy's description, in characters (AWS Organizations API, `PolicyDescription`).
+const DESCRIPTION: usize = 512;
 
 /// The leadership term as the executor sees it: no mutation is sent outside of one.
 ///
@@ -77,7 +80,7 @@ pub struct Context<A, J, C> {
     pub pacer: SharedPacer,
     /// The leadership term.
     pub fence: Fence,
-    /// Value of the tag that marks organizational units of this installation.
+    /// This installation: the value of the tag that marks its organizational units and policies.
     pub installation: String,
 }
 
@@ -111,22 +114,21 @@ pub struct Outcome {
 
 /// The bucket a step draws from before it is started; `None`: it does not call AWS.
 pub(crate) const fn family(action: &Action) -> Option<Family> {
-    match action {
-        Action::CreateAccount { .. } => Some(Family::CreateAccount),
-        Action::CreateOrganizationalUnit { .. } => Some(Family::CreateOrganizationalUnit),
-        Action::MoveAccount { .. } => Some(Family::MoveAccount),
-        Action::TagAccount { .. } | Action::UntagAccount { .. } | Action::WriteMark { .. } => {
-            Some(Family::TagResource)
-        }
-        Action::VerifyAccess { .. } => Some(Family::Sts),
-        Action::Hold
-        | Action::Release
-        | Action::Intend(..)
-        | Action::Assign { .. }
-        | Action::Reread
-        | Action::Withdraw { .. }
-        | Action::RecordRequest { .. }
-        | Action::ApplyOutputs { .. } => None,
+    match Operation::of(action) {
+        Operation::CreateAccount => Some(Family::CreateAccount),
+        Operation::CreateOrganizationalUnit => Some(Family::CreateOrganizationalUnit),
+        Operation::MoveAccount => Some(Family::MoveAccount),
+        Operation::TagResource | Operation::UntagResource => Some(Family::TagResource),
+        Operation::CreatePolicy
+        | Operation::DeletePolicy
+        | Operation::AttachPolicy
+        | Operation::DetachPolicy => Some(Family::Policies),
+        Operation::UpdatePolicy => Some(Family::UpdatePolicy),
+        Operation::EnablePolicyType => Some(Family::PolicyTypes),
+        Operation::CloseAccount => Some(Family::CloseAccount),
+        Operation::VerifyAccess => Some(Family::Sts),
+        // What does not call AWS; and no action invites anybody yet.
+        Operation::Read | Operation::InviteAccountToOrganization | Operation::CancelHandshake => None,
     }
 }
 
@@ -152,13 +154,10 @@ where
     C: Clock,
 {
     let began = context.clock.now();
-    let result = if step.action.mutates_aws() {
-        match stands(&context, &step).await {
-            Ok(()) => mutate(&context, &step.action, root).await,
-            Err(failure) => Err(failure),
-        }
-    } else {
-        remember(&context, &step).await
+    let result = match stands(&context, &step).await {
+        Ok(()) if step.action.mutates_aws() => mutate(&context, &step.action, root).await,
+        Ok(()) => remember(&context, &step).await,
+        Err(failure) => Err(failure),
     };
     if let Err(StepFailure::Aws { error, disposition }) = &result {
         tracing::warn!(
@@ -238,12 +237,35 @@ where
     })
 }
 
-/// What is so although the call failed: AWS says that it already was.
+/// What is so once the call has succeeded, or AWS says that it already was; `None`: nothing, or only the answer tells it.
 fn achieved(action: &Action) -> Option<Effect> {
-    match action {
-        Action::MoveAccount { account, to, .. } => Some(Effect::AccountMoved {
-            account: account.clone(),
-            to: to.clone(),
+    match action.clone() {
+        Action::MoveAccount { account, to, .. } => Some(Effect::AccountMoved { account, to }),
+        Action::TagAccount { account, tags } => Some(Effect::Tagged { account, tags }),
+        Action::UntagAccount { account, keys } => Some(Effect::Untagged { account, keys }),
+        Action::EnablePolicyType { policy_type } => Some(Effect::PolicyTypeEnabled(policy_type)),
+        Action::UpdatePolicy { id, policy } => Some(Effect::PolicyUpdated {
+            id,
+            content: policy.content,
+        }),
+        Action::DeletePolicy { id, .. } => Some(Effect::PolicyDeleted(id)),
+        Action::AttachPolicy {
+            policy,
+            policy_type,
+            account,
+        } => Some(Effect::PolicyAttached {
+            policy,
+            policy_type,
+            account,
+        }),
+        Action::DetachPolicy {
+            policy,
+            policy_type,
+            account,
+        } => Some(Effect::PolicyDetached {
+            policy,
+            policy_type,
+            account,
         }),
         _ => None,
     }
@@ -259,7 +281,7 @@ async fn call<A: Organizations, J, C>(
         Action::WriteMark { value } => {
             let Some(root) = root else { return Ok(None) };
             let tags = BTreeMap::from([(tag_keys::INSTALLATION.to_owned(), value.clone())]);
-            aws.tag_resource(root.as_str(), &tags).await.map(|()| None)
+            aws.tag_resource(root.as_str(), &tags).await?;
         }
         Action::CreateAccount {
             email,
@@ -274,37 +296,32 @@ async fn call<A: Organizations, J, C>(
                 role_name: role_name.clone(),
                 tags: tags.clone(),
             };
-            aws.create_account(&request)
-                .await
-                .map(|record| Some(Effect::CreationAccepted(record)))
+            let record = aws.create_account(&request).await?;
+            return Ok(Some(Effect::CreationAccepted(record)));
         }
         Action::CreateOrganizationalUnit { parent, name, .. } => {
             let tags = BTreeMap::from([(tag_keys::MANAGED.to_owned(), context.installation.clone())]);
-            aws.create_organizational_unit(parent, name, &tags)
-                .await
-                .map(|unit| Some(Effect::UnitCreated(unit)))
+            let unit = aws.create_organizational_unit(parent, name, &tags).await?;
+            return Ok(Some(Effect::UnitCreated(unit)));
         }
-        Action::MoveAccount { account, from, to } => {
-            aws.move_account(account, from, to).await?;
-            Ok(Some(Effect::AccountMoved {
-                account: account.clone(),
-                to: to.clone(),
-            }))
+        Action::CreatePolicy { policy } => {
+            let description = description(&context.installation, &policy.parts);
+            let made = aws
+                .create_policy(policy, &description, &managed(&context.installation))
+                .await?;
+            return Ok(Some(Effect::PolicyCreated(made)));
         }
-        Action::TagAccount { account, tags } => {
-            aws.tag_resource(account.as_str(), &strings(tags)).await?;
-            Ok(Some(Effect::Tagged {
-                account: account.clone(),
-                tags: tags.clone(),
-            }))
+        Action::MoveAccount { account, from, to } => aws.move_account(account, from, to).await?,
+        Action::TagAccount { account, tags } => aws.tag_resource(account.as_str(), &strings(tags)).await?,
+        Action::UntagAccount { account, keys } => aws.untag_resource(account.as_str(), keys).await?,
+        Action::EnablePolicyType { policy_type } => {
+            let Some(root) = root else { return Ok(None) };
+            aws.enable_policy_type(&root, policy_type).await?;
         }
-        Action::UntagAccount { account, keys } => {
-            aws.untag_resource(account.as_str(), keys).await?;
-            Ok(Some(Effect::Untagged {
-                account: account.clone(),
-                keys: keys.clone(),
-            }))
-        }
+        Action::UpdatePolicy { id, policy } => aws.update_policy(id, &policy.content).await?,
+        Action::DeletePolicy { id, .. } => aws.delete_policy(id).await?,
+        Action::AttachPolicy { policy, account, .. } => aws.attach_policy(policy, account).await?,
+        Action::DetachPolicy { policy, account, .. } => aws.detach_policy(policy, account).await?,
         Action::Hold
         | Action::Release
         | Action::Intend(..)
@@ -313,8 +330,28 @@ async fn call<A: Organizations, J, C>(
         | Action::Withdraw { .. }
         | Action::RecordRequest { .. }
         | Action::VerifyAccess { .. }
-        | Action::ApplyOutputs { .. } => Ok(None),
+        | Action::ApplyOutputs { .. } => {}
     }
+    Ok(achieved(action))
+}
+
+/// The tag of what this installation makes. Its name is a DNS label, which every tag value may be.
+fn managed(installation: &str) -> Tags {
+    let tag = (TagKey::parse(tag_keys::MANAGED), TagValue::parse(installation));
+    if let (Ok(key), Ok(value)) = tag {
+        Tags::from([(key, value)])
+    } else {
+        Tags::new()
+    }
+}
+
+/// Who made a policy and what is in it, for people who find it in AWS.
+fn description(installation: &str, parts: &[String]) -> String {
+    let whole = format!("Bulkhead {installation}: {}", parts.join(", "));
+    if whole.chars().count() <= DESCRIPTION {
+        return whole;
+    }
+    whole.chars().take(DESCRIPTION - 3).chain("...".chars()).collect()
 }
 
 fn strings(tags: &Tags) -> BTreeMap<String, String> {
@@ -366,6 +403,12 @@ where
         | Action::MoveAccount { .. }
         | Action::TagAccount { .. }
         | Action::UntagAccount { .. }
+        | Action::EnablePolicyType { .. }
+        | Action::CreatePolicy { .. }
+        | Action::UpdatePolicy { .. }
+        | Action::DeletePolicy { .. }
+        | Action::AttachPolicy { .. }
+        | Action::DetachPolicy { .. }
         | Action::VerifyAccess { .. } => {}
     }
     Ok(None)

@@ -1,6 +1,6 @@
 //! Stages 3 (observe) and 6 (execute): does everything, decides nothing.
 //!
-//! The ports [`Organizations`], [`Access`] and [`Journal`] are owned here, by their consumer; `aws` and `operator`
+//! The ports [`Organizations`] with its [`PolicyApi`], [`Access`] and [`Journal`] are owned here, by their consumer; `aws` and `operator`
 //! implement them. One function, [`disposition`], says what every failure means.
 
 mod catalogue;
@@ -19,5 +19,5 @@ pub use observe::{ReadResult, read};
 pub use pacer::{Family, Pacer, Rates, SharedPacer};
 pub use port::{
     Access, Clock, CreateAccountRequest, Journal, JournalError, ListedAccount, Organization, Organizations,
-    Page,
+    Page, PolicyApi, PolicySummary, Root, Tagged,
 };

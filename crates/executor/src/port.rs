@@ -4,7 +4,9 @@ use crate::error::AwsError;
 use jiff::Timestamp;
 use model::{
     AccountId, AccountKey, AccountName, AccountState, Assigned, Change, CreateRequestId, Creation,
-    CreationRecord, Email, ObservedUnit, OrganizationId, ParentId, RoleName, RootId, TagKey, Tags, Token,
+    CreationRecord, DesiredPolicy, Email, ObservedPolicy, ObservedUnit, OrganizationId, ParentId,
+    PolicyContent, PolicyId, PolicyTarget, PolicyType, PolicyTypeState, RoleName, RootId, TagKey, Tags,
+    Token,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +28,16 @@ pub struct Organization {
     pub management: AccountId,
 }
 
+/// The organization's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Its id.
+    pub id: RootId,
+    /// The policy types that are on, or on their way on or off. A type that is off, or in a state that this version does
+    /// not know, is absent: nothing can be attached then.
+    pub policy_types: BTreeMap<PolicyType, PolicyTypeState>,
+}
+
 /// One account as a listing gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedAccount {
@@ -41,6 +53,28 @@ pub struct ListedAccount {
     pub state: AccountState,
     /// Its parent, from `Paths`; `None` if AWS left `Paths` out.
     pub parent: Option<ParentId>,
+}
+
+/// One policy as a listing gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySummary {
+    /// Its id.
+    pub id: PolicyId,
+    /// Its name: 1..128 characters, unique within its type.
+    pub name: String,
+    /// Its type; never changes.
+    pub policy_type: PolicyType,
+    /// AWS's own, such as FullAWSAccess: can be attached, cannot be edited.
+    pub aws_managed: bool,
+}
+
+/// What the bulk listing gives tags of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tagged {
+    /// An account.
+    Account(AccountId),
+    /// A policy.
+    Policy(PolicyId),
 }
 
 /// A CreateAccount request.
@@ -63,11 +97,11 @@ pub struct CreateAccountRequest {
     async_fn_in_trait,
     reason = "the operator is one future on one thread; Send is not needed"
 )]
-pub trait Organizations {
+pub trait Organizations: PolicyApi {
     /// DescribeOrganization.
     async fn describe_organization(&self) -> Result<Organization, AwsError>;
-    /// ListRoots; the organization's one root.
-    async fn list_roots(&self, next: Option<&str>) -> Result<Page<RootId>, AwsError>;
+    /// ListRoots, 1/s; the organization's one root with its policy types, which AWS tells reliably nowhere else.
+    async fn list_roots(&self, next: Option<&str>) -> Result<Page<Root>, AwsError>;
     /// ListAccounts, 20 per page; closed accounts stay listed for about 90 days.
     async fn list_accounts(&self, next: Option<&str>) -> Result<Page<ListedAccount>, AwsError>;
     /// DescribeAccount.
@@ -84,14 +118,16 @@ pub trait Organizations {
     async fn list_creations_in_progress(&self, next: Option<&str>) -> Result<Page<CreationRecord>, AwsError>;
     /// DescribeCreateAccountStatus. A request AWS does not know is `CreateAccountStatusNotFound`.
     async fn describe_create_account_status(&self, id: &CreateRequestId) -> Result<CreationRecord, AwsError>;
-    /// ListTagsForResource (account, unit or root id); reads the resource itself.
+    /// ListTagsForResource (account, unit, root or policy id); reads the resource itself. A resource that is gone is
+    /// `TargetNotFound`.
     async fn list_tags_for_resource(
         &self,
         id: &str,
         next: Option<&str>,
     ) -> Result<Page<(String, String)>, AwsError>;
-    /// tag:GetResources for accounts, 100 per page. Bulk; staleness not documented; untagged accounts are absent.
-    async fn get_account_tags(&self, next: Option<&str>) -> Result<Page<(AccountId, Tags)>, AwsError>;
+    /// tag:GetResources for accounts and policies in one listing, 100 per page, 15/s. Bulk; staleness not documented;
+    /// what carries no tag is absent.
+    async fn get_resource_tags(&self, next: Option<&str>) -> Result<Page<(Tagged, Tags)>, AwsError>;
 
     /// CreateAccount. **Not idempotent and without a client token**: sent once per intent, never retried below this
     /// port. If [`effect_unknown`](crate::ErrorClass::effect_unknown), an account may come of it.
@@ -109,6 +145,61 @@ pub trait Organizations {
     async fn tag_resource(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<(), AwsError>;
     /// UntagResource; safe to repeat.
     async fn untag_resource(&self, id: &str, keys: &BTreeSet<TagKey>) -> Result<(), AwsError>;
+}
+
+/// What AWS Organizations does with policies; the same contract as [`Organizations`], which includes it. Rates are per
+/// second and calling account, with the burst after the comma (AWS Organizations quotas, "Throttling limits"); calls that
+/// share one are in one [`Family`](crate::Family).
+#[expect(
+    async_fn_in_trait,
+    reason = "the operator is one future on one thread; Send is not needed"
+)]
+pub trait PolicyApi {
+    /// ListPolicies of one type, AWS's own included, 20 per page. 5, 8 with the two listings below.
+    async fn list_policies(
+        &self,
+        policy_type: &PolicyType,
+        next: Option<&str>,
+    ) -> Result<Page<PolicySummary>, AwsError>;
+    /// DescribePolicy: the document exactly as stored. 2, 2; no version or time of change tells whether it is worth
+    /// asking. A policy that is gone is `PolicyNotFound`.
+    async fn describe_policy(&self, id: &PolicyId) -> Result<PolicyContent, AwsError>;
+    /// ListTargetsForPolicy: whatever it is attached to directly, 20 per page. 5, 8 shared. A policy that is gone is
+    /// `PolicyNotFound`.
+    async fn list_targets_for_policy(
+        &self,
+        id: &PolicyId,
+        next: Option<&str>,
+    ) -> Result<Page<PolicyTarget>, AwsError>;
+    /// ListPoliciesForTarget: ids and names of what is attached directly to an account, of one type, AWS's own included;
+    /// 20 per page. 5, 8 shared. An account that AWS does not know is `TargetNotFound`.
+    async fn list_policies_for_target(
+        &self,
+        account: &AccountId,
+        policy_type: &PolicyType,
+        next: Option<&str>,
+    ) -> Result<Page<(PolicyId, String)>, AwsError>;
+
+    /// EnablePolicyType. 1, 1. **Asynchronous**: the root shows `PENDING_ENABLE` until AWS is done, minutes later. Safe to
+    /// repeat: a repeat is `PolicyTypeAlreadyEnabled`.
+    async fn enable_policy_type(&self, root: &RootId, policy_type: &PolicyType) -> Result<(), AwsError>;
+    /// CreatePolicy with its tags, in one call; a description of at most 512 characters. 2, 3 with DeletePolicy,
+    /// AttachPolicy and DetachPolicy. A repeat is refused with `DuplicatePolicy`, which means: look again, by name.
+    async fn create_policy(
+        &self,
+        policy: &DesiredPolicy,
+        description: &str,
+        tags: &Tags,
+    ) -> Result<ObservedPolicy, AwsError>;
+    /// UpdatePolicy: the content only. 2, 3. It holds for every target at once. Safe to repeat: the whole document is sent.
+    async fn update_policy(&self, id: &PolicyId, content: &PolicyContent) -> Result<(), AwsError>;
+    /// DeletePolicy. 2, 3 shared. Safe to repeat: a repeat is `PolicyNotFound`. One that is attached anywhere is refused with
+    /// `PolicyInUse`.
+    async fn delete_policy(&self, id: &PolicyId) -> Result<(), AwsError>;
+    /// AttachPolicy to an account. 2, 3 shared. Safe to repeat: a repeat is `DuplicatePolicyAttachment`.
+    async fn attach_policy(&self, policy: &PolicyId, account: &AccountId) -> Result<(), AwsError>;
+    /// DetachPolicy from an account. 2, 3 shared. Safe to repeat: a repeat is `PolicyNotAttached`.
+    async fn detach_policy(&self, policy: &PolicyId, account: &AccountId) -> Result<(), AwsError>;
 }
 
 /// Entering a member account.

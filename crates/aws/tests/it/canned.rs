@@ -10,10 +10,10 @@ use aws_credential_types::provider::{
     SharedCredentialsProvider, error::CredentialsError, future::ProvideCredentials,
 };
 use bytes::Bytes;
-use executor::{Access, CreateAccountRequest, ErrorClass, Organizations};
+use executor::{Access, CreateAccountRequest, ErrorClass, Organizations, Tagged};
 use model::{
-    AccountId, AccountName, AccountState, CreateRequestId, CreationState, Email, ParentId, RoleName, TagKey,
-    TagValue,
+    AccountId, AccountName, AccountState, CreateRequestId, CreationState, Email, ParentId, PolicyId,
+    RoleName, TagKey, TagValue, Tags,
 };
 use serde_json::{Value, json};
 use std::{
@@ -211,7 +211,7 @@ async fn nothing_is_retried_below_the_port() {
         let began = tokio::time::Instant::now();
         assert_eq!(aws.list_accounts(None).await.unwrap_err().class, class);
         assert_eq!(aws.create_account(&request()).await.unwrap_err().class, class);
-        assert_eq!(aws.get_account_tags(None).await.unwrap_err().class, class);
+        assert_eq!(aws.get_resource_tags(None).await.unwrap_err().class, class);
         assert_eq!(requests.count(), 3, "{class:?}");
         assert!(began.elapsed() < Duration::from_millis(100), "{class:?}");
     }
@@ -311,7 +311,8 @@ async fn creations_in_each_state() {
 
 #[tokio::test(start_paused = true)]
 async fn bulk_tags_end_with_an_empty_token_and_leave_out_what_cannot_be_ours() {
-    let (aws, requests) = service(|_| {
+    let policy = "arn:aws:organizations::111111111111:policy/o-aa111bb222/service_control_policy/p-a1b2c3d4";
+    let (aws, requests) = service(move |_| {
         ok(json!({ "PaginationToken": "", "ResourceTagMappingList": [{
             "ResourceARN": "arn:aws:organizations::111111111111:account/o-aa111bb222/123456789012",
             "Tags": [
@@ -319,15 +320,22 @@ async fn bulk_tags_end_with_an_empty_token_and_leave_out_what_cannot_be_ours() {
                 { "Key": "aws:cloudformation:stack-name", "Value": "s" },
                 { "Key": "no\u{a0}break", "Value": "s" },
             ],
+        }, {
+            "ResourceARN": policy,
+            "Tags": [{ "Key": "team", "Value": "payments" }],
         }] }))
     });
-    let page = aws.get_account_tags(Some("more")).await.unwrap();
-    let tags = [(
+    let page = aws.get_resource_tags(Some("more")).await.unwrap();
+    let tags: Tags = [(
         TagKey::parse("team").unwrap(),
         TagValue::parse("payments").unwrap(),
     )]
     .into();
-    assert_eq!(page.items, [(account_id(), tags)]);
+    let policy = Tagged::Policy(PolicyId::parse("p-a1b2c3d4").unwrap());
+    assert_eq!(
+        page.items,
+        [(Tagged::Account(account_id()), tags.clone()), (policy, tags)]
+    );
     assert_eq!(page.next, None);
     let sent = requests.last();
     assert_eq!(
@@ -335,18 +343,22 @@ async fn bulk_tags_end_with_an_empty_token_and_leave_out_what_cannot_be_ours() {
         json!({
             "PaginationToken": "more",
             "ResourcesPerPage": 100,
-            "ResourceTypeFilters": ["organizations:account"],
+            "ResourceTypeFilters": ["organizations:account", "organizations:policy"],
         })
     );
     assert_eq!(sent.uri, "https://tagging.us-east-1.amazonaws.com/");
 
-    let (aws, _) = service(|_| {
-        ok(json!({ "ResourceTagMappingList": [{ "ResourceARN": "arn:aws:organizations::1:ou/o-a/ou-b" }] }))
-    });
-    assert_eq!(
-        aws.get_account_tags(None).await.unwrap_err().class,
-        unclassified("MalformedAnswer")
-    );
+    for arn in [
+        "arn:aws:organizations::1:ou/o-a/ou-b",
+        "arn:aws:organizations::1:account/o-a/1234",
+        "arn:aws:organizations::1:policy/o-a/service_control_policy/p-1",
+        "arn:aws:organizations::1:policy",
+        "",
+    ] {
+        let (aws, _) = service(move |_| ok(json!({ "ResourceTagMappingList": [{ "ResourceARN": arn }] })));
+        let error = aws.get_resource_tags(None).await.unwrap_err();
+        assert_eq!(error.class, unclassified("MalformedAnswer"), "{arn}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -601,7 +613,7 @@ async fn each_call_is_reported_once() {
     }));
     aws.list_accounts(None).await.unwrap();
     aws.list_roots(None).await.unwrap_err();
-    aws.get_account_tags(None).await.unwrap();
+    aws.get_resource_tags(None).await.unwrap();
     aws.verify(&account_id(), ROLE).await.unwrap_err();
     let records = records.lock().unwrap().clone();
     assert_eq!(records[0].duration.as_secs(), 2);

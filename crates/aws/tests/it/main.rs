@@ -10,5 +10,7 @@
 mod canned;
 mod fake;
 mod fence;
+mod governed;
 mod network;
+mod policies;
 mod simulation;

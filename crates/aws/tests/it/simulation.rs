@@ -5,7 +5,7 @@ use aws::{
     inprocess::{self, LostAnswer},
 };
 use bytes::Bytes;
-use executor::{Access, AwsError, CreateAccountRequest, ErrorClass, Organizations, Page};
+use executor::{Access, AwsError, CreateAccountRequest, ErrorClass, Organizations, Page, Tagged};
 use model::{
     AccountId, AccountName, AccountState, CreateRequestId, CreationRecord, CreationState, Email, OuId,
     ParentId, RoleName, TagKey, TagValue,
@@ -16,11 +16,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-fn seconds(fixed: u64) -> (Duration, Duration) {
+pub(crate) fn seconds(fixed: u64) -> (Duration, Duration) {
     (Duration::from_secs(fixed), Duration::from_secs(fixed))
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         limits: Limits::Off,
         create_duration: seconds(10),
@@ -31,7 +31,7 @@ fn settings() -> Settings {
     }
 }
 
-fn organization(settings: Settings) -> (Aws, Orgsim) {
+pub(crate) fn organization(settings: Settings) -> (Aws, Orgsim) {
     let start = settings.start;
     let sim = Orgsim::new(settings, tokio_clock(start));
     let service = sim.clone();
@@ -65,12 +65,12 @@ fn role(account: &AccountId) -> String {
     format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole")
 }
 
-fn root(sim: &Orgsim) -> ParentId {
+pub(crate) fn root(sim: &Orgsim) -> ParentId {
     ParentId::parse(sim.root_id()).unwrap()
 }
 
 /// All pages of a listing.
-async fn all<T>(mut page: impl AsyncFnMut(Option<&str>) -> Result<Page<T>, AwsError>) -> Vec<T> {
+pub(crate) async fn all<T>(mut page: impl AsyncFnMut(Option<&str>) -> Result<Page<T>, AwsError>) -> Vec<T> {
     let (mut items, mut token) = (Vec::new(), None);
     loop {
         let Page { items: more, next } = page(token.as_deref()).await.unwrap();
@@ -92,7 +92,7 @@ async fn settled(aws: &Aws, id: &CreateRequestId) -> CreationRecord {
     }
 }
 
-async fn create(aws: &Aws, name: &str) -> AccountId {
+pub(crate) async fn create(aws: &Aws, name: &str) -> AccountId {
     let record = aws.create_account(&request(name)).await.unwrap();
     match settled(aws, &record.id).await.state {
         CreationState::Succeeded(account) => account,
@@ -108,7 +108,7 @@ async fn an_account_from_request_to_use() {
     assert_eq!(organization.management.as_str(), sim.management_account_id());
     let roots = all(async |token| aws.list_roots(token).await).await;
     assert_eq!(
-        roots.iter().map(model::RootId::as_str).collect::<Vec<_>>(),
+        roots.iter().map(|root| root.id.as_str()).collect::<Vec<_>>(),
         [sim.root_id()]
     );
 
@@ -175,8 +175,8 @@ async fn an_account_from_request_to_use() {
     .unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let cost = (TagKey::parse("cost").unwrap(), TagValue::parse("42").unwrap());
-    let bulk = all(async |token| aws.get_account_tags(token).await).await;
-    assert_eq!(bulk, [(account.clone(), [cost].into())]);
+    let bulk = all(async |token| aws.get_resource_tags(token).await).await;
+    assert_eq!(bulk, [(Tagged::Account(account.clone()), [cost].into())]);
 
     let error = aws.verify(&account, &role(&account)).await.unwrap_err();
     assert_eq!(
@@ -222,7 +222,7 @@ async fn listings_of_many_pages() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let accounts = all(async |token| aws.list_accounts(token).await).await;
     assert_eq!(accounts.len(), 46);
-    let tags = all(async |token| aws.get_account_tags(token).await).await;
+    let tags = all(async |token| aws.get_resource_tags(token).await).await;
     assert_eq!(tags.len(), 45);
 }
 

@@ -1,15 +1,17 @@
 //! Stage 3: reads the organization, page by page, at AWS's pace.
 
+mod policies;
+
 use crate::{
     error::{AwsError, ErrorClass},
     execute::Context,
     pacer::Family,
-    port::{Clock, ListedAccount, Organizations, Page},
+    port::{Clock, ListedAccount, Organizations, Page, Root, Tagged},
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountId, Class, CreateRequestId, CreationRecord, CreationState, Observation, ObservedAccount,
-    ObservedUnit, OuPath, ParentId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
+    ObservedUnit, OuPath, ParentId, PolicyId, Read, RootId, Snapshot, TagKey, TagValue, Tags, tag_keys,
 };
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -51,7 +53,7 @@ where
         Read::Mark => {
             let root = match root {
                 Some(root) => root,
-                None => reader.root().await?,
+                None => reader.root().await?.id,
             };
             let tags = reader.tags(root.as_str()).await?;
             let value = tags
@@ -93,6 +95,21 @@ where
             began,
             account: reader.account(&id).await?,
             id,
+        },
+        Read::Attachments(account, policy_type) => Observation::Attachments {
+            began,
+            attached: reader.attachments(&account, &policy_type).await?,
+            account,
+            policy_type,
+        },
+        Read::Policies(policy_type) => Observation::Policies {
+            began,
+            policies: reader.named_policies(&policy_type).await?,
+            policy_type,
+        },
+        Read::PolicyTypes => Observation::PolicyTypes {
+            began,
+            types: reader.root().await?.policy_types,
         },
     };
     Ok(ReadResult::Organization(organization))
@@ -175,7 +192,7 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
         })
     }
 
-    async fn root(&self) -> Result<RootId, AwsError> {
+    async fn root(&self) -> Result<Root, AwsError> {
         let aws = &self.context.aws;
         let roots = self
             .pages(Family::ListRoots, |next| async move {
@@ -295,24 +312,39 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
             })
             .await?;
         let root = self.root().await?;
-        let units = self.units(&root).await?;
+        let units = self.units(&root.id).await?;
         let (in_progress, accounts) = self.look().await?;
-        let tags: BTreeMap<AccountId, Tags> = self
-            .pages(Family::GetResources, |next| async move {
-                aws.get_account_tags(next.as_deref()).await
-            })
-            .await?
-            .into_iter()
-            .collect();
+        let (tags, policy_tags) = self.bulk_tags().await?;
+        let policies = self.all_policies(&root.policy_types, &policy_tags).await?;
         Ok(Snapshot {
             organization: organization.id,
             management: organization.management,
-            root,
+            root: root.id,
             units,
             accounts,
             tags,
             in_progress,
+            policy_types: root.policy_types,
+            policies,
         })
+    }
+
+    /// Tags of accounts and of policies, by one listing.
+    async fn bulk_tags(&self) -> Result<(BTreeMap<AccountId, Tags>, BTreeMap<PolicyId, Tags>), AwsError> {
+        let aws = &self.context.aws;
+        let listed = self
+            .pages(Family::GetResources, |next| async move {
+                aws.get_resource_tags(next.as_deref()).await
+            })
+            .await?;
+        let (mut accounts, mut policies) = (BTreeMap::new(), BTreeMap::new());
+        for (tagged, tags) in listed {
+            match tagged {
+                Tagged::Account(id) => drop(accounts.insert(id, tags)),
+                Tagged::Policy(id) => drop(policies.insert(id, tags)),
+            }
+        }
+        Ok((accounts, policies))
     }
 
     /// The tree of units, level by level. Units of the deepest level AWS allows have no children to ask for.
