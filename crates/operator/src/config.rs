@@ -1,6 +1,10 @@
 //! The operator's configuration file. What belongs to the installation is here; what belongs to governance is in the
 //! Baseline. Unknown keys are refused with their path.
 
+mod policies;
+
+pub use policies::PoliciesConfig;
+
 use executor::Rates;
 use jiff::SignedDuration;
 use model::{Brake, Installation, Limits, MassChange, Mode};
@@ -12,6 +16,9 @@ pub enum ConfigError {
     /// Not readable as this file's shape: the message names line, column and key. The person who wrote it should act.
     #[error("configuration: {0}")]
     Malformed(String),
+    /// A value breaks a rule that another part of Bulkhead states. The person who wrote it should act.
+    #[error("configuration: {0}")]
+    Refused(String),
     /// A value breaks a rule. The person who wrote it should act.
     #[error("configuration: {key} is {value}: {rule}")]
     Invalid {
@@ -55,6 +62,9 @@ pub struct Config {
     /// How accounts are created.
     #[serde(default)]
     pub creation: CreationConfig,
+    /// How policies are attached, replaced and deleted.
+    #[serde(default)]
+    pub policies: PoliciesConfig,
     /// How many accounts may be changed at once; `null`: no limit.
     #[serde(default = "mass_change")]
     pub mass_change: Option<MassChangeConfig>,
@@ -76,6 +86,12 @@ pub struct AwsConfig {
     pub rates: RatesConfig,
     /// Share of AWS's rates to use, above 0 and at most 1: the buckets are shared with every other tool.
     pub aws_share: f64,
+    /// Whether a policy type that a Baseline needs is enabled on the root (default false). None is ever disabled: AWS would
+    /// detach every policy of the type everywhere.
+    pub enable_policy_types: bool,
+    /// ARN patterns of principals that every guardrail exempts, such as `arn:aws:iam::*:role/break-glass`. A guardrail is
+    /// only as strong as these roles: `protectAccessRole` keeps others from changing them.
+    pub exempt_principals: Vec<String>,
 }
 
 impl Default for AwsConfig {
@@ -84,6 +100,8 @@ impl Default for AwsConfig {
             endpoint_url: None,
             rates: RatesConfig::default(),
             aws_share: 0.8,
+            enable_policy_types: false,
+            exempt_principals: Vec::new(),
         }
     }
 }
@@ -164,8 +182,9 @@ impl Default for CreationConfig {
 pub struct MassChangeConfig {
     /// The window (default 1h), 1m to 168h.
     pub window: SignedDuration,
-    /// Distinct accounts that are moved to another organizational unit in any window (default 50), at most 1000: they
-    /// are remembered by their ids. 0: none. The first move of a new account does not count.
+    /// Distinct accounts that are moved to another organizational unit in any window, and as many that get another revision
+    /// of their Baseline (default 50), at most 1000: they are remembered by their ids. 0: none. What a new account gets at
+    /// its birth does not count.
     pub max_accounts: u32,
 }
 
@@ -239,6 +258,7 @@ impl Config {
             aws: AwsConfig::default(),
             refresh: RefreshConfig::default(),
             creation: CreationConfig::default(),
+            policies: PoliciesConfig::default(),
             mass_change: mass_change(),
             installation_mark: InstallationMarkConfig::default(),
             leader_election: LeaderElectionConfig::default(),
@@ -292,6 +312,8 @@ impl Config {
             }
         }
         self.validate_mass_change()?;
+        self.policies.validate()?;
+        policies::validate_exempt(&self.aws.exempt_principals)?;
         let lease = &self.leader_election;
         if lease.lease_duration - lease.renew_deadline < SignedDuration::from_secs(5) {
             let rule = "must be at least 5s less than leaderElection.leaseDuration";
@@ -342,6 +364,7 @@ impl Config {
             refresh_accounts: self.refresh.accounts,
             refresh_full: self.refresh.full,
             poll: self.creation.poll,
+            policies: self.policies.limits(self.aws.enable_policy_types),
             brake: Brake {
                 creations_per_hour: self.creation.per_hour,
                 creations_per_day: self.creation.per_day,
@@ -350,6 +373,14 @@ impl Config {
                     max_accounts: mass.max_accounts,
                 }),
             },
+        }
+    }
+
+    /// What resolve needs to know of policies.
+    pub fn policy_settings(&self) -> desired::PolicySettings {
+        desired::PolicySettings {
+            exempt_principals: self.aws.exempt_principals.clone(),
+            reserved_slots: self.policies.reserved_slots,
         }
     }
 
@@ -455,6 +486,18 @@ mod tests {
                 "massChange.maxAccounts is 1001",
             ),
             ("installation: acme\ncreation: {perHour: -1}", "creation.perHour"),
+            (
+                "installation: acme\npolicies: {reservedSlots: 9}",
+                "policies.reservedSlots is 9",
+            ),
+            (
+                "installation: acme\npolicies: {overlap: 25h}",
+                "policies.overlap is 25h",
+            ),
+            (
+                "installation: acme\naws: {exemptPrincipals: ['arn:aws:iam::*:role/break*']}",
+                "aws.exemptPrincipals[0]: is \"arn:aws:iam::*:role/break*\"",
+            ),
             ("mode: Enforce", "installation"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

@@ -21,6 +21,7 @@ mod watch;
 
 pub use config::{
     AwsConfig, Config, ConfigError, CreationConfig, LeaderElectionConfig, MassChangeConfig, ModeConfig,
+    PoliciesConfig,
 };
 pub use health::Health;
 pub use metrics::Metrics;

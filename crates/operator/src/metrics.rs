@@ -21,6 +21,11 @@ struct StepLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RepairLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -39,6 +44,7 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     call_seconds: Histogram,
     steps: Family<StepLabels, Counter>,
+    repairs: Family<RepairLabels, Counter>,
     accounts: Family<ReasonLabels, Gauge>,
     budgets: Family<BudgetLabels, Gauge>,
     kubernetes_writes: Counter,
@@ -58,6 +64,7 @@ impl Default for Metrics {
             calls: Family::default(),
             call_seconds: Histogram::new(buckets),
             steps: Family::default(),
+            repairs: Family::default(),
             accounts: Family::default(),
             budgets: Family::default(),
             kubernetes_writes: Counter::default(),
@@ -77,6 +84,11 @@ impl Default for Metrics {
             "steps",
             "Steps of plans that were carried out",
             metrics.steps.clone(),
+        );
+        registry.register(
+            "drift_repairs",
+            "Steps that repaired what somebody else had changed about policies of Bulkhead",
+            metrics.repairs.clone(),
         );
         registry.register(
             "accounts",
@@ -131,6 +143,9 @@ impl Metrics {
     }
     pub(crate) fn step(&self, kind: &'static str, outcome: &'static str) {
         self.steps.get_or_create(&StepLabels { kind, outcome }).inc();
+    }
+    pub(crate) fn repaired(&self, kind: &'static str) {
+        self.repairs.get_or_create(&RepairLabels { kind }).inc();
     }
     pub(crate) fn accounts(&self, counts: &std::collections::BTreeMap<&'static str, i64>) {
         self.accounts.clear();

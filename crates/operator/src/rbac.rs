@@ -70,6 +70,12 @@ pub const RULES: &[Rule] = &[
     ),
     cluster(
         "bulkhead.dev",
+        "baselinerevisions",
+        &["list", "watch", "create", "delete"],
+        "what each content of a Baseline gives; those that nothing needs any more are deleted",
+    ),
+    cluster(
+        "bulkhead.dev",
         "organizations",
         &["list", "watch", "create"],
         "the mirror of the organization",

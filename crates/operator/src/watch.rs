@@ -1,7 +1,7 @@
 //! One raw watch per kind feeds the stores.
 
 use crate::store::{Cache, Key, SharedStores, Stored, Stores, guarded, plain};
-use api::{Approval, AwsAccount, Baseline, Organization};
+use api::{Approval, AwsAccount, Baseline, BaselineRevision, Organization};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
@@ -59,6 +59,14 @@ pub(crate) async fn all(client: Client, stores: SharedStores, seed: u64) {
         guarded,
         seed.wrapping_add(5),
     );
+    let revision = kind(
+        Api::<DeserializeGuard<BaselineRevision>>::all(client.clone()),
+        watcher::Config::default(),
+        stores.clone(),
+        |stores| &mut stores.revisions,
+        guarded,
+        seed.wrapping_add(6),
+    );
     let config_map = kind(
         Api::<ConfigMap>::all(client),
         watcher::Config::default().labels(OUTPUTS_LABEL),
@@ -67,7 +75,15 @@ pub(crate) async fn all(client: Client, stores: SharedStores, seed: u64) {
         plain,
         seed.wrapping_add(4),
     );
-    futures::join!(account, baseline, organization, namespace, approval, config_map);
+    futures::join!(
+        account,
+        baseline,
+        revision,
+        organization,
+        namespace,
+        approval,
+        config_map
+    );
 }
 
 async fn kind<W, K>(

@@ -120,10 +120,10 @@ fn decision(approval: &Approval) -> Option<(AccountKey, Decision)> {
     } = &approval.spec;
     let action = match action {
         api::ApprovalAction::StateRestore => ApprovalAction::StateRestore,
-        api::ApprovalAction::Promotion
-        | api::ApprovalAction::TagChange
-        | api::ApprovalAction::Closure
-        | api::ApprovalAction::MassChange => return None,
+        api::ApprovalAction::TagChange => ApprovalAction::TagChange,
+        api::ApprovalAction::Promotion | api::ApprovalAction::Closure | api::ApprovalAction::MassChange => {
+            return None;
+        }
     };
     let ApprovalSubject {
         kind: SubjectKind::AwsAccount,

@@ -111,6 +111,8 @@ pub(crate) struct Driver<'o, A, C> {
     /// When to plan again though nothing happens.
     wake: Wake,
     panics: u32,
+    /// What resolve need not work out again.
+    judged: desired::Memory,
     /// The rule that the last plan broke.
     broken: Option<String>,
     steps: FuturesUnordered<LocalBoxFuture<'o, Outcome>>,
@@ -186,6 +188,7 @@ where
         looks: 0,
         wake: Wake::default(),
         panics: 0,
+        judged: desired::Memory::default(),
         broken: None,
         steps: FuturesUnordered::new(),
         reads: FuturesUnordered::new(),
@@ -257,7 +260,7 @@ where
     fn stages(&mut self, stopping: bool) -> Result<(), ()> {
         let began = Instant::now();
         // 1 dereference and 2 resolve (no client)
-        let picture = resolve::resolve(self.stores, &self.operator.config);
+        let picture = resolve::resolve(self.stores, &self.operator.config, &mut self.judged);
         self.attempts.take_in(&picture.resolved.journal, self.looks + 1);
         let spending = self.spending();
         let approvals = approvals::decided(self.stores, &self.policy, self.context.clock.now());
@@ -400,7 +403,7 @@ where
         for wanted in asked {
             let name = read_name(&wanted);
             let rests = self.held.get(&name).is_some_and(|hold| hold.until > now);
-            let single = matches!(wanted, Read::Account(_));
+            let single = matches!(wanted, Read::Account(_) | Read::Attachments(..));
             if rests || self.reading.contains(&name) || (single && self.reading.len() >= ACCOUNT_READS) {
                 if rests && let Some(hold) = self.held.get(&name) {
                     self.wake.at(hold.until);

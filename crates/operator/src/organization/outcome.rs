@@ -1,6 +1,7 @@
 //! What a finished step or read means for the next plan: effects, attempts, rests.
 
 use super::{Driver, ReadDone};
+use crate::store::Stored;
 use executor::{
     Access, AwsError, Clock, Disposition, ErrorClass, JournalError, Organizations, Outcome, ReadResult,
     StepFailure, disposition,
@@ -17,6 +18,9 @@ pub(crate) fn read_name(read: &Read) -> StepId {
         Read::Look => "read/look".to_owned(),
         Read::Creations(_) => "read/creations".to_owned(),
         Read::Account(id) => format!("read/account/{id}"),
+        Read::Attachments(id, policy_type) => format!("read/attachments/{id}/{policy_type}"),
+        Read::Policies(policy_type) => format!("read/policies/{policy_type}"),
+        Read::PolicyTypes => "read/policy-types".to_owned(),
     })
 }
 
@@ -71,7 +75,9 @@ where
                 if let Some(effect) = effect {
                     self.observed.effect(effect, now);
                 }
-                if let Some(key) = &step.key {
+                if step.reason == Reason::RepairingPolicies {
+                    self.tell_of_repair(&step);
+                } else if let Some(key) = &step.key {
                     self.tell_of(key, &step);
                 }
             }
@@ -107,6 +113,49 @@ where
             Action::Reread => drop(self.reread.insert(key.clone())),
             _ => {}
         }
+    }
+
+    /// Somebody had changed what is ours. A policy may belong to many accounts: each of them is told.
+    fn tell_of_repair(&mut self, step: &Step) {
+        self.operator.metrics.repaired(step.action.kind());
+        let (what, policy) = match &step.action {
+            Action::CreatePolicy { policy } => (
+                format!("policy {} was deleted and is made again", policy.name),
+                &policy.name,
+            ),
+            Action::UpdatePolicy { policy, .. } => (
+                format!("policy {} was edited; its content is written back", policy.name),
+                &policy.name,
+            ),
+            Action::AttachPolicy { policy, account, .. } => {
+                if let Some(key) = &step.key {
+                    let what =
+                        format!("policy {policy} was detached from account {account}; it is attached again");
+                    self.tell(key, true, Reason::GuardrailsRepaired, &what);
+                }
+                return;
+            }
+            _ => return,
+        };
+        for key in self.having(policy) {
+            self.tell(&key, true, Reason::GuardrailsRepaired, &what);
+        }
+    }
+
+    /// The objects whose status names this policy.
+    fn having(&self, policy: &str) -> Vec<AccountKey> {
+        self.stores.read(|stores| {
+            let accounts = stores.accounts.iter();
+            let having = accounts.filter_map(|((namespace, name), stored)| {
+                let Stored::Good(object) = stored else { return None };
+                let mut guardrails = object.status.as_ref()?.guardrails.iter();
+                guardrails.any(|one| one.name == policy).then(|| AccountKey {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                })
+            });
+            having.collect()
+        })
     }
 
     /// What the outcome says of a creation attempt, and of the mark.
@@ -232,6 +281,34 @@ where
             | Action::UntagAccount { account, .. } => Read::Account(account.clone()),
             Action::CreateOrganizationalUnit { .. } => Read::Full,
             Action::WriteMark { .. } => Read::Mark,
+            Action::EnablePolicyType { .. } => Read::PolicyTypes,
+            Action::CreatePolicy { policy } | Action::UpdatePolicy { policy, .. } => {
+                Read::Policies(policy.policy_type.clone())
+            }
+            // Only a full read shows what it is attached to.
+            Action::DeletePolicy { .. } if *class == ErrorClass::PolicyInUse => Read::Full,
+            Action::DeletePolicy { policy_type, .. } => Read::Policies(policy_type.clone()),
+            Action::AttachPolicy { account, .. } | Action::DetachPolicy { account, .. }
+                if *class == ErrorClass::TargetNotFound =>
+            {
+                Read::Account(account.clone())
+            }
+            // Somebody deleted the policy.
+            Action::AttachPolicy { policy_type, .. } | Action::DetachPolicy { policy_type, .. }
+                if *class == ErrorClass::PolicyNotFound =>
+            {
+                Read::Policies(policy_type.clone())
+            }
+            Action::AttachPolicy { policy_type, .. } if *class == ErrorClass::PolicyTypeNotEnabled => {
+                self.reobserve.insert(Read::Policies(policy_type.clone()));
+                Read::PolicyTypes
+            }
+            Action::AttachPolicy {
+                policy_type, account, ..
+            }
+            | Action::DetachPolicy {
+                policy_type, account, ..
+            } => Read::Attachments(account.clone(), policy_type.clone()),
             _ => return,
         };
         self.reobserve.insert(read);
@@ -253,7 +330,11 @@ where
                     self.operator.metrics.observed(*began);
                 }
                 // A created account that AWS does not show yet is asked for again soon, not at once.
-                let invisible = matches!(&observation, Observation::Account { account: None, .. });
+                let invisible = matches!(
+                    &observation,
+                    Observation::Account { account: None, .. }
+                        | Observation::Attachments { attached: None, .. }
+                );
                 self.observed.observe(observation, now);
                 if invisible {
                     let rest = back_off(

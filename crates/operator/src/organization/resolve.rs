@@ -5,8 +5,8 @@ use crate::{
     journal::controlled_by,
     store::{SharedStores, Stored, Stores},
 };
-use api::{AwsAccount, Baseline};
-use desired::{Decoded, Inputs, Resolved};
+use api::{AwsAccount, Baseline, BaselineRevision};
+use desired::{Decoded, Inputs, Memory, Resolved};
 use kube::ResourceExt;
 use model::{AccountKey, OutputsState};
 use std::collections::BTreeMap;
@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 pub(crate) struct Picture {
     pub(crate) accounts: BTreeMap<AccountKey, Decoded<AwsAccount>>,
     pub(crate) baselines: BTreeMap<String, Decoded<Baseline>>,
+    pub(crate) revisions: BTreeMap<String, Decoded<BaselineRevision>>,
     pub(crate) resolved: Resolved,
 }
 
 /// Takes the picture.
-pub(crate) fn resolve(stores: &SharedStores, config: &Config) -> Picture {
-    let (accounts, baselines, namespaces, outputs) = stores.read(|stores| {
+pub(crate) fn resolve(stores: &SharedStores, config: &Config, memory: &mut Memory) -> Picture {
+    let (accounts, baselines, revisions, namespaces, outputs) = stores.read(|stores| {
         let accounts: BTreeMap<AccountKey, Decoded<AwsAccount>> = stores
             .accounts
             .iter()
@@ -28,6 +29,11 @@ pub(crate) fn resolve(stores: &SharedStores, config: &Config) -> Picture {
             .collect();
         let baselines: BTreeMap<String, Decoded<Baseline>> = stores
             .baselines
+            .iter()
+            .map(|((_, name), stored)| (name.clone(), decoded(stored)))
+            .collect();
+        let revisions: BTreeMap<String, Decoded<BaselineRevision>> = stores
+            .revisions
             .iter()
             .map(|((_, name), stored)| (name.clone(), decoded(stored)))
             .collect();
@@ -46,19 +52,24 @@ pub(crate) fn resolve(stores: &SharedStores, config: &Config) -> Picture {
                 Decoded::Poison(_) => None,
             })
             .collect();
-        (accounts, baselines, namespaces, outputs)
+        (accounts, baselines, revisions, namespaces, outputs)
     });
-    let resolved = desired::resolve(&Inputs {
+    let settings = config.policy_settings();
+    let inputs = Inputs {
         accounts: &accounts,
         baselines: &baselines,
+        revisions: &revisions,
         namespaces: &namespaces,
         outputs: &outputs,
         installation: &config.installation,
         default_baseline: config.default_baseline.as_deref(),
-    });
+        policy_settings: &settings,
+    };
+    let resolved = desired::resolve(&inputs, memory);
     Picture {
         accounts,
         baselines,
+        revisions,
         resolved,
     }
 }

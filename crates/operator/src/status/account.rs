@@ -2,14 +2,15 @@
 
 use super::{Conditions, Standing, Truth, was_ready, whole_second};
 use api::{
-    AccessStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, OrganizationalUnitStatus, OutputsStatus,
-    TagsStatus,
-    conditions::{ACCEPTED, ACCESS_VERIFIED, PLACED, TAGGED, VENDED},
+    AccessStatus, AppliedStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, GuardrailStatus,
+    OrganizationalUnitStatus, OutputsStatus, TagsStatus, UpdateStatus,
+    conditions::{ACCEPTED, ACCESS_VERIFIED, GUARDRAILS_APPLIED, PLACED, TAGGED, VENDED},
 };
 use desired::Rejection;
 use jiff::Timestamp;
 use model::{
-    AccountFacts, AccountView, ApprovalAction, Awaiting, DesiredAccount, ParentId, Reason, Stage, Verdict,
+    AccountFacts, AccountView, ApprovalAction, Awaiting, DesiredAccount, ParentId, Reason, Revision, Stage,
+    Verdict,
 };
 
 /// What the status is computed from.
@@ -21,6 +22,8 @@ pub(crate) struct AccountInput<'a> {
     pub(crate) rejection: Option<&'a Rejection>,
     /// What it asks for, if it was accepted.
     pub(crate) desired: Option<&'a DesiredAccount>,
+    /// A later revision that it does not get by itself.
+    pub(crate) update: Option<&'a Revision>,
     /// How it stands, if it was accepted.
     pub(crate) view: Option<&'a AccountView>,
     /// The organization has not been read by this process: what stands is not taken back.
@@ -61,9 +64,14 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         .baseline_ref
         .as_ref()
         .map(|reference| reference.name.as_str());
+    let before = prior.baseline.as_ref();
     status.baseline = baseline.or(input.default_baseline).map(|name| BaselineStatusRef {
         name: Some(name.to_owned()),
         assigned: None,
+        applied: before.and_then(|before| before.applied.clone()),
+        update_available: input.update.map(|revision| UpdateStatus {
+            revision: revision.name.to_string(),
+        }),
     });
     let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
     if let Some(rejection) = input.rejection {
@@ -73,7 +81,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
             waits,
         } = rejection;
         conditions.set(ACCEPTED, Truth::False, *reason, message);
-        conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
+        conditions.keep(&[VENDED, GUARDRAILS_APPLIED, PLACED, TAGGED, ACCESS_VERIFIED]);
         conditions.standing(&if *waits {
             Standing::Waiting(*reason, message.clone())
         } else {
@@ -102,11 +110,14 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         let unsettled = view.vended == Stage::Done && view.assigned != Stage::Done;
         if unsettled {
             stage(&mut conditions, VENDED, &view.vended, origin, &vended);
-            conditions.keep(&[PLACED, TAGGED, ACCESS_VERIFIED]);
+            conditions.keep(&[GUARDRAILS_APPLIED, PLACED, TAGGED, ACCESS_VERIFIED]);
         } else if input.overall && prior.conditions.iter().any(|condition| condition.type_ == VENDED) {
-            conditions.keep(&[VENDED, PLACED, TAGGED, ACCESS_VERIFIED]);
+            conditions.keep(&[VENDED, GUARDRAILS_APPLIED, PLACED, TAGGED, ACCESS_VERIFIED]);
         } else {
             stage(&mut conditions, VENDED, &view.vended, origin, &vended);
+            let guarded = "the policies of its revision are attached, and none of an earlier one";
+            let done = Reason::GuardrailsAttached;
+            stage(&mut conditions, GUARDRAILS_APPLIED, &view.guarded, done, guarded);
             stage(
                 &mut conditions,
                 PLACED,
@@ -140,6 +151,7 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         if let Some(facts) = known {
             tell_facts(&mut status, facts);
             tell_progress(&mut status, view, facts, &prior, input.now);
+            tell_guardrails(&mut status, view, facts, desired, input.now);
         }
         status.outputs = (view.verdict == Verdict::Ready)
             .then_some(desired.outputs.as_ref())
@@ -157,15 +169,13 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
 }
 
 fn awaiting(awaiting: &Awaiting) -> api::Awaiting {
-    let Awaiting {
-        action: ApprovalAction::StateRestore,
-        digest,
-        summary,
-    } = awaiting;
     api::Awaiting {
-        action: api::ApprovalAction::StateRestore,
-        digest: digest.clone(),
-        summary: summary.clone(),
+        action: match awaiting.action {
+            ApprovalAction::StateRestore => api::ApprovalAction::StateRestore,
+            ApprovalAction::TagChange => api::ApprovalAction::TagChange,
+        },
+        digest: awaiting.digest.clone(),
+        summary: awaiting.summary.clone(),
     }
 }
 
@@ -238,6 +248,37 @@ fn tell_progress(
     };
 }
 
+/// Which policies of ours the account has, and which revision it has in full.
+fn tell_guardrails(
+    status: &mut AwsAccountStatus,
+    view: &AccountView,
+    facts: &AccountFacts,
+    desired: &DesiredAccount,
+    now: Timestamp,
+) {
+    let wanted = |name: &String| desired.policies.iter().find(|policy| policy.name == *name);
+    status.guardrails = facts
+        .policies
+        .iter()
+        .map(|name| GuardrailStatus {
+            name: name.clone(),
+            policy_type: wanted(name).map(|policy| policy.policy_type.to_string()),
+        })
+        .collect();
+    let Some(baseline) = status.baseline.as_mut().filter(|_| view.applied) else {
+        return;
+    };
+    let Revision { name, hash } = &desired.revision;
+    let known = baseline.applied.as_ref();
+    if known.is_none_or(|applied| applied.revision != name.as_str()) {
+        baseline.applied = Some(AppliedStatus {
+            revision: name.to_string(),
+            hash: hash.to_string(),
+            at: whole_second(now),
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +299,7 @@ mod tests {
             default_baseline: Some("standard"),
             rejection,
             desired: None,
+            update: None,
             view: None,
             blind: false,
             overall: false,

@@ -2,23 +2,42 @@
 
 use super::{Conditions, Standing, Truth};
 use api::{
-    AccountsStatus, Baseline, BaselineStatus, EnvironmentStatus, OrganizationalUnitStatus,
+    AccountsStatus, Baseline, BaselineStatus, EnvironmentStatus, OrganizationalUnitStatus, RevisionCount,
+    RevisionStatus,
     conditions::{ACCEPTED, UNITS_BOUND},
 };
-use desired::Rejection;
+use desired::{EnvironmentState, Rejection};
 use jiff::Timestamp;
-use model::{ObservedOrg, OuId, ParentId, Plan, Reason};
+use model::{ObservedOrg, OuId, ParentId, Plan, Reason, Revision};
+use std::collections::BTreeMap;
 
 /// What the status is computed from.
 pub(crate) struct BaselineInput<'a> {
     pub(crate) object: &'a Baseline,
-    pub(crate) verdict: Result<(), &'a Rejection>,
+    pub(crate) verdict: Result<&'a Revision, &'a Rejection>,
+    /// Its environments, by name.
+    pub(crate) environments: &'a BTreeMap<String, EnvironmentState>,
     pub(crate) plan: &'a Plan,
     pub(crate) observed: &'a ObservedOrg,
-    /// Accounts that use it, and how many of them are Ready.
+    /// The accounts that use it.
+    pub(crate) users: &'a Users,
+    pub(crate) now: Timestamp,
+}
+
+/// The accounts that use a Baseline.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Users {
     pub(crate) total: usize,
     pub(crate) ready: usize,
-    pub(crate) now: Timestamp,
+    /// How many are to have each revision.
+    pub(crate) by_revision: BTreeMap<String, usize>,
+}
+
+fn told(revision: &Revision) -> RevisionStatus {
+    RevisionStatus {
+        name: revision.name.to_string(),
+        hash: revision.hash.to_string(),
+    }
 }
 
 /// The status.
@@ -32,29 +51,11 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
         .environments
         .iter()
         .filter_map(|environment| {
-            let path = &environment.organizational_unit;
-            let bound = prior
-                .environments
-                .iter()
-                .find(|bound| bound.name == environment.name);
-            let unit = bound
-                .and_then(|bound| bound.organizational_unit.clone())
-                .filter(|unit| unit.path.as_ref() == Some(path))
-                .or_else(|| {
-                    let id = input.plan.units.get(path)?;
-                    Some(OrganizationalUnitStatus {
-                        id: Some(id.to_string()),
-                        path: Some(path.clone()),
-                    })
-                })?;
-            Some(EnvironmentStatus {
-                name: environment.name.clone(),
-                organizational_unit: Some(unit),
-            })
+            self::environment(input, &prior, &environment.name, &environment.organizational_unit)
         })
         .collect();
     match input.verdict {
-        Ok(()) => {
+        Ok(_) => {
             conditions.set(ACCEPTED, Truth::True, Reason::Accepted, "the spec is in force");
             conditions.standing(&Standing::Ready("the spec is in force".into()));
         }
@@ -76,13 +77,53 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
     let count = |n: usize| i64::try_from(n).ok();
     BaselineStatus {
         observed_generation: generation,
+        // What was accepted last stays in force while what is there now is not accepted.
+        latest_revision: input.verdict.map(told).ok().or(prior.latest_revision),
         environments,
         accounts: Some(AccountsStatus {
-            total: count(input.total),
-            ready: count(input.ready),
+            total: count(input.users.total),
+            ready: count(input.users.ready),
+            by_revision: input
+                .users
+                .by_revision
+                .iter()
+                .map(|(revision, total)| RevisionCount {
+                    revision: revision.clone(),
+                    total: count(*total).unwrap_or(i64::MAX),
+                })
+                .collect(),
         }),
         conditions: conditions.build(),
     }
+}
+
+/// One environment: its unit, bound from the first use on, its current revision, and what its policies take.
+fn environment(
+    input: &BaselineInput<'_>,
+    prior: &BaselineStatus,
+    name: &str,
+    path: &String,
+) -> Option<EnvironmentStatus> {
+    let bound = prior.environments.iter().find(|bound| bound.name == name);
+    let unit = bound
+        .and_then(|bound| bound.organizational_unit.clone())
+        .filter(|unit| unit.path.as_ref() == Some(path))
+        .or_else(|| {
+            let id = input.plan.units.get(path)?;
+            Some(OrganizationalUnitStatus {
+                id: Some(id.to_string()),
+                path: Some(path.clone()),
+            })
+        });
+    let state = input.environments.get(name);
+    let revision = state.and_then(|state| state.current.as_ref()).map(told);
+    let policies = state.map(|state| state.budgets.clone()).unwrap_or_default();
+    (unit.is_some() || revision.is_some() || !policies.is_empty()).then(|| EnvironmentStatus {
+        name: name.to_owned(),
+        organizational_unit: unit,
+        revision,
+        policies,
+    })
 }
 
 /// A unit that was renamed, moved or deleted since it was bound: reported, never made again.

@@ -5,7 +5,7 @@ mod baseline;
 mod organization;
 
 pub(crate) use account::{AccountInput, account};
-pub(crate) use baseline::{BaselineInput, baseline};
+pub(crate) use baseline::{BaselineInput, Users, baseline};
 pub(crate) use organization::{OrganizationInput, organization};
 
 use api::conditions::{READY, RECONCILING, STALLED, WAITING};

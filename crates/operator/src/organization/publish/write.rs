@@ -1,0 +1,215 @@
+//! Writing one status, whatever the kind.
+
+use super::{Published, memory::Subject};
+use crate::{
+    events::Happening,
+    journal::{timed, without_nulls},
+    organization::Driver,
+    store::{Cache, Key, Stores},
+};
+use api::{AwsAccount, Baseline, BaselineRevision, FIELD_MANAGER, Organization};
+use executor::{Access, Clock, JournalError, Organizations};
+use futures::FutureExt;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    core::object::HasStatus,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::fmt::Debug;
+
+/// Writes one status; the resourceVersion it was computed from makes it a compare-and-swap.
+async fn write<K>(
+    api: Api<K>,
+    name: String,
+    version: Option<String>,
+    status: Value,
+) -> Result<K, JournalError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": {"name": name, "resourceVersion": version},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    timed(api.patch_status(&name, &params, &Patch::Apply(&without_nulls(patch)))).await
+}
+
+/// Does the status say anything new? What the journal and other controllers write is left out of the comparison. This
+/// runs for every object at every turn of the loop, so nothing is serialized unless there is something to write.
+fn differs<S: OwnPart>(before: Option<&S>, after: &S) -> Option<Value> {
+    if before.is_some_and(|before| before.own_part() == *after) {
+        return None;
+    }
+    serde_json::to_value(after).ok()
+}
+
+/// The part of a status that this stage writes.
+pub(super) trait OwnPart: Serialize + PartialEq {
+    fn own_part(&self) -> Self;
+    fn conditions(&self) -> &[Condition];
+}
+
+fn own_conditions(conditions: &[Condition]) -> Vec<Condition> {
+    conditions
+        .iter()
+        .filter(|condition| api::conditions::ALL.contains(&condition.type_.as_str()))
+        .cloned()
+        .collect()
+}
+
+impl OwnPart for api::AwsAccountStatus {
+    fn own_part(&self) -> Self {
+        Self {
+            creation: None,
+            baseline: self.baseline.as_ref().map(|baseline| api::BaselineStatusRef {
+                assigned: None,
+                ..baseline.clone()
+            }),
+            conditions: own_conditions(&self.conditions),
+            ..self.clone()
+        }
+    }
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+impl OwnPart for api::BaselineStatus {
+    fn own_part(&self) -> Self {
+        self.clone()
+    }
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+impl OwnPart for api::OrganizationStatus {
+    fn own_part(&self) -> Self {
+        Self {
+            brake: None,
+            ..self.clone()
+        }
+    }
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+/// A kind that is kept in a store.
+pub(super) trait Kept:
+    Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + 'static
+{
+    fn subject(key: Key) -> Subject;
+    fn cache(stores: &mut Stores) -> &mut Cache<Self>;
+}
+
+/// A kind whose status this stage writes.
+pub(super) trait Told: Kept + HasStatus<Status: OwnPart> {}
+
+impl<K: Kept + HasStatus<Status: OwnPart>> Told for K {}
+
+impl Kept for AwsAccount {
+    fn subject(key: Key) -> Subject {
+        Subject::Account(key)
+    }
+    fn cache(stores: &mut Stores) -> &mut Cache<Self> {
+        &mut stores.accounts
+    }
+}
+
+impl Kept for Baseline {
+    fn subject(key: Key) -> Subject {
+        Subject::Baseline(key)
+    }
+    fn cache(stores: &mut Stores) -> &mut Cache<Self> {
+        &mut stores.baselines
+    }
+}
+
+impl Kept for Organization {
+    fn subject(key: Key) -> Subject {
+        Subject::Organization(key)
+    }
+    fn cache(stores: &mut Stores) -> &mut Cache<Self> {
+        &mut stores.organizations
+    }
+}
+
+impl Kept for BaselineRevision {
+    fn subject(key: Key) -> Subject {
+        Subject::Revision(key)
+    }
+    fn cache(stores: &mut Stores) -> &mut Cache<Self> {
+        &mut stores.revisions
+    }
+}
+
+/// What a successful write brought.
+pub(crate) struct Written {
+    /// The object, for Events.
+    pub(super) about: Box<ObjectReference>,
+    /// Lays the answer over what the watch has brought.
+    pub(super) keep: Box<dyn FnOnce(&mut Stores)>,
+}
+
+impl<A, C> Driver<'_, A, C>
+where
+    A: Organizations + Access + Clone,
+    C: Clock,
+{
+    /// Writes a status that says something new, and has the Events told once it is written.
+    pub(super) fn write_status<K: Told>(&mut self, api: Api<K>, object: &K, key: Key, status: &K::Status) {
+        let Some(value) = differs(object.status(), status) else {
+            return;
+        };
+        let subject = K::subject(key.clone());
+        if !self.published.may_write(&subject) {
+            return;
+        }
+        self.published.begin(subject.clone());
+        let before = object.status().map_or(&[][..], OwnPart::conditions);
+        let happenings = crate::events::transitions(before, status.conditions());
+        let happenings = self
+            .published
+            .news(&subject, object.meta(), status.conditions(), happenings);
+        let version = object.resource_version();
+        self.publishing.push(
+            async move {
+                let answer = write(api, key.1, version, value).await.map(|object: K| Written {
+                    about: Box::new(object.object_ref(&())),
+                    keep: Box::new(|stores| K::cache(stores).overlay(object)),
+                });
+                Published::Written(subject, answer, happenings)
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// A write has ended.
+    pub(super) fn written(
+        &mut self,
+        subject: Subject,
+        answer: Result<Written, JournalError>,
+        happenings: Vec<Happening>,
+    ) {
+        self.operator.metrics.kubernetes_write();
+        match answer {
+            Ok(Written { about, keep }) => {
+                self.published.succeeded(subject);
+                self.say(*about, happenings);
+                self.stores.write(keep);
+            }
+            Err(error) => {
+                if !matches!(error, JournalError::Conflict | JournalError::Gone) {
+                    tracing::warn!(?subject, %error, "an object could not be written");
+                }
+                self.published.failed(subject);
+            }
+        }
+    }
+}
