@@ -1,11 +1,13 @@
-//! What must be true when everything has converged: computed from Git and the truth of AWS alone.
+//! What must be true when everything has converged: computed from Git, the revisions and the truth of AWS alone.
+
+mod guardrails;
 
 use crate::{
     judge::CLAIM,
     scenario::unit,
     stage::{Cluster, FOREIGN, Stage},
 };
-use orgsim::{AccountState, AccountView};
+use orgsim::{AccountState, State};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -54,12 +56,12 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
     for key in live.keys().filter(|key| !stage.git.contains_key(*key)) {
         missing.push(format!("{key:?} is still there"));
     }
-    let baseline = stage
-        .git
-        .values()
-        .find(|object| object["kind"] == "Baseline")
-        .cloned()
-        .unwrap_or_default();
+    let revisions = governing
+        .world
+        .kubernetes
+        .objects("bulkhead.dev", "baselinerevisions");
+    missing.extend(guardrails::baseline(stage, governing));
+    missing.extend(guardrails::unused(&truth, &revisions, live.values()));
     for (key, wanted) in stage
         .git
         .iter()
@@ -69,13 +71,12 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
             missing.push(format!("{key:?} is not there"));
             continue;
         };
-        if let Err(why) = as_wanted(
-            wanted,
-            object,
-            &baseline,
-            &truth.accounts,
-            stage.has_forgotten(key),
-        ) {
+        if guardrails::is_unknown(stage, object, &revisions, &truth) || guardrails::is_held(stage, object) {
+            continue;
+        }
+        if let Err(why) = as_wanted(wanted, object, &revisions, &truth, stage.has_forgotten(key)) {
+            missing.push(format!("{key:?}: {why}"));
+        } else if let Err(why) = guardrails::in_force(stage, governing, object, &revisions, &truth) {
             missing.push(format!("{key:?}: {why}"));
         }
     }
@@ -96,8 +97,8 @@ fn objects(cluster: &Cluster) -> BTreeMap<(String, String), Value> {
 fn as_wanted(
     wanted: &Value,
     object: &Value,
-    baseline: &Value,
-    accounts: &[AccountView],
+    revisions: &[Value],
+    truth: &State,
     has_forgotten: bool,
 ) -> Result<(), String> {
     if wanted["spec"] != object["spec"] {
@@ -108,7 +109,8 @@ fn as_wanted(
     }
     let (is_ready, said) = ready(object);
     if let Some(reason) = refused(&wanted["spec"]) {
-        let refused = !is_ready && said.starts_with(reason);
+        // Of a Baseline that is refused it has no revision to be judged by.
+        let refused = !is_ready && (said.starts_with(reason) || said.starts_with("BaselineNotAccepted"));
         return if refused {
             Ok(())
         } else {
@@ -119,7 +121,7 @@ fn as_wanted(
         return Err(format!("is not Ready: {said}"));
     }
     let id = text(object, "/status/accountId");
-    let account = accounts.iter().find(|account| account.id == id);
+    let account = truth.accounts.iter().find(|account| account.id == id);
     let account = account.ok_or_else(|| format!("account {id:?} does not exist"))?;
     let claim = format!(
         "heron/{}/{}",
@@ -127,10 +129,11 @@ fn as_wanted(
         text(object, "/metadata/name")
     );
     let spec = &wanted["spec"];
+    let revision = guardrails::assigned(object, revisions)?;
     let mut tags = vec![(CLAIM, Some(claim.as_str()))];
-    // Of the keys the Baseline names now, and of those it named once.
+    // Of the keys the revision names, and of those that others name.
     for key in ["cost-center", "owner", "workload", "data-class", "crew"] {
-        tags.push((key, mandatory(baseline, key, spec)));
+        tags.push((key, mandatory(revision, key, spec)));
     }
     for (key, value) in tags {
         // Only keys that are recorded as ours are ever removed.
@@ -152,12 +155,11 @@ fn as_wanted(
     Ok(())
 }
 
-/// The value of a mandatory tag; none when the Baseline does not ask for it.
-fn mandatory<'a>(baseline: &Value, key: &str, spec: &'a Value) -> Option<&'a str> {
-    let rules = baseline["spec"]["mandatoryTags"].as_array()?;
+/// The value of a mandatory tag; none when the revision does not ask for it.
+fn mandatory<'a>(revision: &Value, key: &str, spec: &'a Value) -> Option<&'a str> {
+    let rules = revision["spec"]["mandatoryTags"].as_array()?;
     let rule = rules.iter().find(|rule| rule["key"] == key)?;
-    let from = &rule["valueFrom"];
-    let value = match (from["field"].as_str(), from["tag"].as_str()) {
+    let value = match (rule["fromField"].as_str(), rule["fromTag"].as_str()) {
         (Some(field), _) => spec.pointer(&format!("/{}", field.replace('.', "/"))),
         (None, Some(tag)) => spec.pointer(&format!("/tags/{tag}")),
         (None, None) => None,
@@ -204,7 +206,9 @@ pub(crate) fn final_rules(stage: &Stage) {
         for (key, object) in objects(cluster) {
             let (is_ready, said) = ready(&object);
             let judged = refused(&object["spec"]).is_none();
-            if number < last && cluster.is_alive() && judged && !said.starts_with("OrganizationClaimed") {
+            // What is wrong with the manifests is told before whose the organization is.
+            let told = said.starts_with("OrganizationClaimed") || said.starts_with("BaselineNotAccepted");
+            if number < last && cluster.is_alive() && judged && !told {
                 let detail = format!("{key:?} of cluster {number}: {said}");
                 stage
                     .judge

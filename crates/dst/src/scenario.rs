@@ -1,5 +1,9 @@
 //! What a seed means. Pure: the same seed is the same scenario, on every machine.
 
+mod guardrails;
+
+pub(crate) use guardrails::is_refused;
+
 use crate::process::Trigger;
 use orgsim::FailureReason;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -35,6 +39,8 @@ pub struct Scenario {
     /// A tight budget of creations, in some seeds.
     pub(crate) per_hour: Option<usize>,
     pub(crate) reread: Duration,
+    /// Accounts get another revision by a promotion only.
+    pub(crate) promotes: bool,
 }
 
 /// What happens to the whole cluster.
@@ -99,6 +105,33 @@ pub(crate) enum OtherTool {
         percent: u8,
     },
     FailNextCreation(FailureReason),
+    /// Makes a policy.
+    Policy {
+        number: usize,
+    },
+    /// Attaches a policy of its own to an account of ours or, without one, to the root.
+    Attach {
+        pick: usize,
+        target: Option<usize>,
+    },
+    /// Detaches a policy of ours.
+    Detach {
+        pick: usize,
+    },
+    /// Edits a policy of ours.
+    EditOurs {
+        pick: usize,
+    },
+    EditTheirs {
+        pick: usize,
+    },
+    DetachTheirs {
+        pick: usize,
+    },
+    /// Deletes a policy that is attached to nothing, whose ever it is.
+    DeleteUnattached {
+        pick: usize,
+    },
 }
 
 const NAMESPACES: [&str; 3] = ["team-a", "team-b", "team-c"];
@@ -120,12 +153,13 @@ impl Scenario {
         let contention = random.random_range(0..20) == 0;
         let calm = minutes(random.random_range(8..20));
         let per_hour = random.random_bool(0.1).then_some(6);
+        let mut guard = guardrails::stream(seed);
         let mut scenario = Self {
             seed,
             disaster,
             per_hour,
             replicas: if contention { 2 } else { 1 },
-            config: config(&mut random, contention, per_hour),
+            config: config(&mut random, contention, per_hour, &guardrails::config(&mut guard)),
             platform: platform(),
             events: vec![],
             crashes: crashes(&mut random),
@@ -135,11 +169,14 @@ impl Scenario {
             organization: organization(seed, &mut random),
             lease: Duration::from_secs(if contention { 20 } else { 120 }),
             reread: Duration::from_mins(1),
+            promotes: guard.random_range(0..6) == 0,
         };
         scenario.commits(&mut random);
         scenario.disturbances(&mut random);
         scenario.disasters(&mut random);
+        scenario.meddle(&mut guard);
         scenario.events.sort_by_key(|(at, _)| *at);
+        scenario.govern(&mut guard);
         scenario
     }
 
@@ -151,15 +188,18 @@ impl Scenario {
             ..orgsim::Settings::default()
         };
         let nothing = json!({"version": 1, "seed": 0, "rules": []});
+        let mut guard = guardrails::stream(seed);
+        let mut baseline = baseline(false);
+        guardrails::Guardrails::random(&mut guard).write(&mut baseline);
         Self {
             seed,
             disaster: None,
             replicas: 1,
             per_hour: None,
-            config: config(&mut random, false, None),
+            config: config(&mut random, false, None, &guardrails::config(&mut guard)),
             platform: platform(),
             events: vec![
-                (Duration::ZERO, Event::Commit(baseline(false))),
+                (Duration::ZERO, Event::Commit(baseline)),
                 (Duration::ZERO, Event::Commit(object(&mut random, 0))),
             ],
             crashes: vec![],
@@ -169,6 +209,7 @@ impl Scenario {
             organization: settings,
             lease: Duration::from_mins(2),
             reread: Duration::from_mins(1),
+            promotes: false,
         }
     }
 
@@ -317,7 +358,7 @@ fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
-fn config(random: &mut StdRng, contention: bool, per_hour: Option<usize>) -> String {
+fn config(random: &mut StdRng, contention: bool, per_hour: Option<usize>, policies: &str) -> String {
     let per_hour = per_hour
         .map(|budget| format!(", perHour: {budget}"))
         .unwrap_or_default();
@@ -328,7 +369,7 @@ fn config(random: &mut StdRng, contention: bool, per_hour: Option<usize>) -> Str
         "{leaseDuration: 120s, renewDeadline: 90s, retryPeriod: 20s}"
     };
     format!(
-        "{{installation: heron, defaultBaseline: standard, aws: {{awsShare: {share}}}, creation: {{grace: 5m{per_hour}}}, \
+        "{{installation: heron, defaultBaseline: standard, aws: {{awsShare: {share}, enablePolicyTypes: true}}, {policies}, creation: {{grace: 5m{per_hour}}}, \
          refresh: {{accounts: 3m, full: 6m}}, \
          installationMark: {{reread: 60s}}, leaderElection: {election}}}"
     )
@@ -378,6 +419,7 @@ fn baseline(crew: bool) -> Value {
             "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]},
             "emailTemplate": "aws+{namespace}.{name}@example.com",
             "environments": environments, "mandatoryTags": tags, "allowedTagKeys": ["data-class"],
+            "updatePolicy": "Automatic",
         },
     })
 }

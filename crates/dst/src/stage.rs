@@ -1,16 +1,17 @@
 //! The world of a scenario while it runs: clusters, processes, Git and the hands of other people.
 
+mod git;
+mod other_tool;
+
 use crate::{
-    judge::{CLAIM, Judge, ProcessId, Terms},
+    judge::{Judge, ProcessId, Terms},
     process::{Counts, End, Process, Thread, Trigger},
-    scenario::{Event, OtherTool, Scenario},
+    scenario::{Event, Scenario, is_refused},
     wires,
 };
 use futures::FutureExt as _;
-use http::{Method, Request};
 use kube::Client;
 use operator::Config;
-use orgsim::Mutation;
 use serde_json::{Value, json};
 use simulator::World;
 use std::{
@@ -84,6 +85,8 @@ pub(crate) struct Stage {
     pub(crate) judge: Judge,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) git: Git,
+    /// The last Baseline of Git that can be accepted.
+    pub(crate) baseline: Value,
     scenario: Scenario,
     config: Config,
     processes: BTreeMap<ProcessId, (usize, Pin<Box<Process>>)>,
@@ -113,6 +116,7 @@ impl Stage {
             per_hour: scenario.per_hour,
             reread: scenario.reread,
             read_lag: READ_LAG,
+            promotes: scenario.promotes,
         };
         let judge = Judge::new(world.clock, world.organization.clone(), terms);
         set_faults(&world.organization, &scenario.aws_faults.to_string())?;
@@ -120,6 +124,7 @@ impl Stage {
             judge,
             clusters: vec![],
             git: Git::new(),
+            baseline: Value::Null,
             scenario: scenario.clone(),
             config: Config::parse(&scenario.config)?,
             processes: BTreeMap::new(),
@@ -326,6 +331,11 @@ impl Stage {
             .unwrap_or_default();
     }
 
+    /// Do accounts get another revision by a promotion only?
+    pub(crate) fn promotes(&self) -> bool {
+        self.scenario.promotes
+    }
+
     /// Was what the object knew ever lost? Then nobody knows which tags were once its own.
     pub(crate) fn has_forgotten(&self, key: &(String, String)) -> bool {
         self.scenario.disaster.is_some() || self.forgotten.contains(key)
@@ -390,87 +400,6 @@ impl Stage {
         written
     }
 
-    /// The GitOps tool makes the clusters as Git says, one request after the other, until one fails.
-    pub(crate) async fn sync(&mut self) {
-        for index in 0..self.clusters.len() {
-            let now = self.now();
-            if self.clusters[index].next_sync > now || self.clusters[index].replicas == 0 {
-                continue;
-            }
-            let done = self.sync_cluster(index).await;
-            self.clusters[index].next_sync = self.now() + if done { SYNC } else { SYNC_AGAIN };
-        }
-    }
-
-    /// The earliest moment at which there is something to compare.
-    pub(crate) fn next_sync(&self) -> Duration {
-        let active = self.clusters.iter().filter(|cluster| cluster.replicas > 0);
-        active
-            .map(|cluster| cluster.next_sync)
-            .min()
-            .unwrap_or(Duration::MAX)
-    }
-
-    /// A commit is noticed at once.
-    fn committed(&mut self) {
-        for cluster in &mut self.clusters {
-            cluster.next_sync = Duration::ZERO;
-        }
-    }
-
-    async fn sync_cluster(&mut self, index: usize) -> bool {
-        let kubernetes = self.clusters[index].world.kubernetes.clone();
-        let client = self.clusters[index].git_client.clone();
-        let wanted: Vec<Value> = self
-            .scenario
-            .platform
-            .iter()
-            .chain(self.git.values())
-            .cloned()
-            .collect();
-        let mut requests = vec![];
-        for object in &wanted {
-            let path = path(object);
-            let live = live(&kubernetes, object);
-            if live.is_none_or(|live| live["spec"] != object["spec"] && object["kind"] != "Namespace") {
-                requests.push((
-                    Method::PATCH,
-                    format!("{path}?fieldManager=gitops&force=true"),
-                    object.clone(),
-                ));
-            }
-        }
-        for live in kubernetes.objects("bulkhead.dev", "awsaccounts") {
-            let key = key(&live);
-            if !self.git.contains_key(&key) && live["metadata"]["deletionTimestamp"].is_null() {
-                requests.push((Method::DELETE, path(&live), Value::Null));
-            }
-        }
-        for (method, uri, body) in requests {
-            let mut request = Request::builder().method(method.clone()).uri(uri);
-            let bytes = if body.is_null() {
-                vec![]
-            } else {
-                serde_json::to_vec(&body).unwrap_or_default()
-            };
-            if method == Method::PATCH {
-                request = request.header("content-type", "application/apply-patch+yaml");
-            }
-            let Ok(request) = request.body(bytes) else {
-                return false;
-            };
-            let answer = client.request::<Value>(request);
-            // The operator works on meanwhile; a request that hangs is given up.
-            let answer = self
-                .beside(tokio::time::timeout(Duration::from_secs(10), answer))
-                .await;
-            if !matches!(answer, Ok(Ok(_))) {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Awaits something while the processes go on.
     async fn beside<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
@@ -502,6 +431,9 @@ impl Stage {
             Event::Commit(object) => {
                 self.judge
                     .tell(&format!("Git: {:?} is {}", key(&object), object["spec"]));
+                if object["kind"] == "Baseline" && !is_refused(&object) {
+                    self.baseline = object.clone();
+                }
                 self.git.insert(key(&object), object);
                 self.committed();
             }
@@ -606,79 +538,6 @@ impl Stage {
         self.clusters[last].take_over = Some(mark);
         self.start_replicas(last);
     }
-
-    fn other_tool(&mut self, tool: &OtherTool) {
-        let organization = self.clusters[0].world.organization.clone();
-        let state = organization.state();
-        let ours: Vec<&orgsim::AccountView> = state
-            .accounts
-            .iter()
-            .filter(|account| account.tags.contains_key(CLAIM))
-            .collect();
-        let picked = |pick: usize| {
-            ours.get(pick % ours.len().max(1))
-                .map(|account| account.id.clone())
-        };
-        let tag = |account: String, key: &str, value: &str| Mutation::Tag {
-            resource: account,
-            tags: BTreeMap::from([(key.to_owned(), value.to_owned())]),
-        };
-        let (subject, mutation) = match tool {
-            OtherTool::Move { pick } => {
-                let Some(account) = picked(*pick) else { return };
-                let to = state.root.id.clone();
-                (account.clone(), Mutation::Move { account, to })
-            }
-            OtherTool::Tag { pick, key, value } => {
-                let Some(account) = picked(*pick) else { return };
-                if key.starts_with("finance:") {
-                    self.foreign_tags.insert((account.clone(), key), value.clone());
-                }
-                (account.clone(), tag(account, key, value))
-            }
-            OtherTool::Untag { pick, key } => {
-                let Some(account) = picked(*pick) else { return };
-                let keys = vec![(*key).to_owned()];
-                (
-                    account.clone(),
-                    Mutation::Untag {
-                        resource: account,
-                        keys,
-                    },
-                )
-            }
-            OtherTool::Unit { name } => {
-                let parent = state.root.id.clone();
-                (
-                    parent.clone(),
-                    Mutation::CreateUnit {
-                        parent,
-                        name: (*name).to_owned(),
-                    },
-                )
-            }
-            OtherTool::Account { name } => {
-                let (email, name) = (format!("{FOREIGN}{name}@example.com"), name.clone());
-                (
-                    email.clone(),
-                    Mutation::CreateAccount {
-                        email,
-                        name,
-                        tags: BTreeMap::new(),
-                        parent: None,
-                    },
-                )
-            }
-            OtherTool::Drain => (String::new(), Mutation::DrainBuckets {}),
-            OtherTool::Traffic { percent } => (String::new(), Mutation::OtherTraffic { percent: *percent }),
-            OtherTool::FailNextCreation(reason) => (String::new(), Mutation::FailNextCreation(*reason)),
-        };
-        let line = format!("another tool: {mutation:?}");
-        // A move to where the account is, or a second unit of the name, is refused: nothing happened.
-        if organization.mutate(mutation).is_ok() {
-            self.judge.disturbed(&subject, &line);
-        }
-    }
 }
 
 /// The members of the status that a write changed.
@@ -708,27 +567,4 @@ fn set_faults(organization: &orgsim::Orgsim, plan: &str) -> Result<(), StageErro
 fn key(object: &Value) -> (String, String) {
     let text = |member: &str| object["metadata"][member].as_str().unwrap_or_default().to_owned();
     (text("namespace"), text("name"))
-}
-
-fn path(object: &Value) -> String {
-    let (namespace, name) = key(object);
-    match object["kind"].as_str().unwrap_or_default() {
-        "Namespace" => format!("/api/v1/namespaces/{name}"),
-        "Baseline" => format!("/apis/bulkhead.dev/v1alpha1/baselines/{name}"),
-        _ => format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts/{name}"),
-    }
-}
-
-fn live(kubernetes: &kubesim::Kubesim, object: &Value) -> Option<Value> {
-    let (group, plural) = match object["kind"].as_str().unwrap_or_default() {
-        "Namespace" => ("", "namespaces"),
-        "Baseline" => ("bulkhead.dev", "baselines"),
-        _ => ("bulkhead.dev", "awsaccounts"),
-    };
-    let (namespace, name) = key(object);
-    kubernetes.objects(group, plural).into_iter().find(|live| {
-        live["metadata"]["name"] == name.as_str()
-            && live["metadata"]["namespace"].as_str().unwrap_or_default() == namespace
-            && live["metadata"]["deletionTimestamp"].is_null()
-    })
 }

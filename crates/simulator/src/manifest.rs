@@ -19,6 +19,16 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// A namespace that stands in no file.
+    pub(crate) fn namespace_named(name: &str) -> Self {
+        Self {
+            file: PathBuf::new(),
+            line: 0,
+            object: serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            source: String::new(),
+        }
+    }
+
     /// Reads `metadata.NAME` as text.
     fn metadata(&self, name: &str) -> Option<&str> {
         self.object["metadata"][name].as_str()

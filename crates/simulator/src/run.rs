@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// When nothing has changed for this long, nothing will.
 const QUIET: Duration = Duration::from_hours(2);
 
+/// What is no namespace to make: none at all, and those that every cluster has.
+const BUILT_IN: [&str; 4] = ["", "default", "kube-system", "kube-public"];
+
 /// What to simulate.
 #[derive(Debug)]
 pub struct Scenario {
@@ -173,6 +176,29 @@ fn news(world: &World, told: &mut BTreeSet<String>) -> Vec<Entry> {
             }
         })
         .collect()
+}
+
+/// Has every manifest judged as an API server with Bulkhead's CRDs would: schema, rules, no unknown field, nothing twice.
+/// Namespaces that no manifest makes count as being there. Must be called in a current-thread tokio runtime with a paused
+/// clock.
+pub async fn admit(manifests: &[Manifest]) -> Result<(), SimulateError> {
+    let world = World::new(kubesim::Settings::default(), orgsim::Settings::default())?;
+    let client = world.client();
+    let made: BTreeSet<&str> = manifests
+        .iter()
+        .filter(|manifest| manifest.kind() == "Namespace")
+        .map(Manifest::name)
+        .collect();
+    let others: BTreeSet<&str> = manifests
+        .iter()
+        .map(Manifest::namespace)
+        .filter(|name| !BUILT_IN.contains(name) && !made.contains(name))
+        .collect();
+    for name in others {
+        create(&client, &Manifest::namespace_named(name)).await?;
+    }
+    apply(&client, manifests).await?;
+    Ok(())
 }
 
 /// Creates the objects of all manifests.

@@ -55,16 +55,19 @@ impl Call {
         self.input["NextToken"].is_null()
     }
 
-    /// What the call changes: an account, a unit or the root.
+    /// What the call changes: an account, a unit, the root, a policy, or where a policy is attached.
     pub(crate) fn subject(&self) -> String {
+        if let (Some(policy), Some(target)) = (self.text("PolicyId"), self.text("TargetId")) {
+            return attachment(policy, target);
+        }
         let id = [
             "ResourceId",
             "AccountId",
             "ParentId",
             "Email",
-            "TargetId",
             "PolicyId",
             "RootId",
+            "Name",
         ];
         let id = id.iter().find_map(|member| self.text(member));
         id.unwrap_or_default().to_ascii_lowercase()
@@ -82,6 +85,9 @@ impl Call {
             "DestinationParentId",
             "Email",
             "CreateAccountRequestId",
+            "PolicyId",
+            "TargetId",
+            "PolicyType",
         ] {
             if let Some(value) = self.text(member) {
                 let _ = write!(line, " {value}");
@@ -101,6 +107,11 @@ impl Call {
         }
         line
     }
+}
+
+/// Names an attachment among the subjects.
+pub(crate) fn attachment(policy: &str, target: &str) -> String {
+    format!("{policy} at {target}")
 }
 
 /// What came of a call, as its caller sees it.

@@ -5,11 +5,13 @@ mod call;
 mod creation;
 mod leadership;
 mod objects;
+mod policies;
 mod repeat;
 mod sequence;
 
-pub(crate) use call::{Answer, Call};
+pub(crate) use call::{Answer, Call, attachment};
 pub(crate) use leadership::names;
+pub(crate) use policies::{documents, is_ours};
 
 use jiff::Timestamp;
 use kubesim::Kubesim;
@@ -24,7 +26,7 @@ use std::{
 
 /// Tag keys and conventions of the contract, written here again on purpose: the judge shares no code with the judged.
 pub(crate) const CLAIM: &str = "bulkhead.dev/claim";
-const REVISION: &str = "bulkhead.dev/revision";
+pub(crate) const REVISION: &str = "bulkhead.dev/revision";
 const TOKEN: &str = "bulkhead.dev/creation-token";
 pub(crate) const MARK: &str = "bulkhead.dev/installation";
 
@@ -37,7 +39,7 @@ pub struct Verdict {
     pub transcript: Vec<String>,
     /// AWS calls that were sent.
     pub aws_calls: u64,
-    /// Of these, such that change something.
+    /// Of these, such that change something; without the deletion of unused policies, which comes when their time is over.
     pub mutations: u64,
     /// Requests to the API server that were sent.
     pub kubernetes_requests: u64,
@@ -84,6 +86,8 @@ pub(crate) struct Terms {
     pub(crate) reread: Duration,
     /// The longest a read can be behind the truth.
     pub(crate) read_lag: Duration,
+    /// Accounts get another revision by a promotion only.
+    pub(crate) promotes: bool,
 }
 
 /// The judge; cloning gives another handle.
@@ -102,7 +106,10 @@ struct State {
     creations: creation::Ledger,
     frozen: BTreeMap<String, sequence::Object>,
     versions: BTreeMap<String, u64>,
+    /// How often a policy was deleted, by us.
+    deletions: u64,
     objects: objects::Memory,
+    policies: policies::Memory,
     /// Of each cluster: when its API server was last set back to an older state.
     restored: BTreeMap<usize, Duration>,
     finished: bool,
@@ -122,7 +129,9 @@ impl Judge {
             creations: creation::Ledger::default(),
             frozen: BTreeMap::new(),
             versions: BTreeMap::new(),
+            deletions: 0,
             objects: objects::Memory::default(),
+            policies: policies::Memory::default(),
             restored: BTreeMap::new(),
             finished: false,
         };
@@ -167,12 +176,20 @@ impl Judge {
         self.state().tell(line);
     }
 
+    /// Somebody else is about to change the organization: what is different by now was not done by them.
+    pub(crate) fn disturbs(&self) {
+        self.state().see_policies(false);
+    }
+
     /// Somebody else changed the organization: the subjects' versions move on.
-    pub(crate) fn disturbed(&self, subject: &str, line: &str) {
+    pub(crate) fn disturbed(&self, subjects: &[String], line: &str) {
         let mut state = self.state();
-        state.touch(subject);
+        for subject in subjects {
+            state.touch(subject);
+        }
         state.see_mark();
         state.tell(line);
+        state.see_policies(true);
     }
 
     /// An API server was set back to an older state.
@@ -181,6 +198,7 @@ impl Judge {
         let now = state.clock.elapsed();
         state.restored.insert(cluster, now);
         state.objects.forget();
+        state.policies.forget();
         state.freeze(cluster);
     }
 
@@ -189,14 +207,16 @@ impl Judge {
         let mut state = self.state();
         state.verdict.aws_calls += 1;
         state.see_mark();
+        state.see_policies(false);
         state.listing_begins(process, call);
         if !call.is_mutation() {
             return;
         }
-        state.verdict.mutations += 1;
+        state.verdict.mutations += u64::from(call.operation != "DeletePolicy");
         state.judge_leadership(process, call);
         state.judge_repeat(process, call);
         state.judge_sequence(process, call);
+        state.judge_policies(process, call);
         if call.operation == "CreateAccount" {
             state.judge_creation(process, call);
         }
@@ -208,6 +228,7 @@ impl Judge {
     pub(crate) fn answered(&self, process: ProcessId, call: &Call, answer: &Answer) {
         let mut state = self.state();
         state.listing_ends(process, call, answer);
+        state.see_policies(false);
         if call.is_mutation() {
             state.see_mark();
             state.remember_success(process, call, answer);

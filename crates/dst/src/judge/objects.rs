@@ -56,6 +56,7 @@ impl State {
         match write.plural.as_str() {
             "leases" => self.lease_written(cluster, object),
             "approvals" => self.approval_written(object),
+            "baselinerevisions" => self.revision_written(object),
             "awsaccounts" | "baselines" | "organizations" => {
                 let who = format!(
                     "{}/{}/{} of cluster {cluster}",
@@ -64,6 +65,7 @@ impl State {
                 self.judge_conditions(&who, object);
                 if write.plural == "awsaccounts" {
                     self.judge_account(cluster, &who, object);
+                    self.assigned(cluster, &who, object);
                 }
             }
             _ => {}

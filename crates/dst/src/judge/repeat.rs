@@ -9,7 +9,7 @@ fn name(call: &Call) -> String {
 
 impl State {
     pub(super) fn judge_repeat(&mut self, id: ProcessId, call: &Call) {
-        let version = self.versions.get(&call.subject()).copied().unwrap_or_default();
+        let version = self.version(call);
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -29,6 +29,10 @@ impl State {
         }
         // Also a lost answer: the effect may be there.
         self.touch(&call.subject());
+        if call.operation == "DeletePolicy" {
+            // Its name is free again.
+            self.deletions += 1;
+        }
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
@@ -39,5 +43,15 @@ impl State {
             // This change alone: what others did while the call was under way is a change of the world since.
             process.done.insert(name(call), version + 1);
         }
+    }
+
+    /// A policy may be made again when any was deleted since.
+    fn version(&self, call: &Call) -> u64 {
+        let deletions = if call.operation == "CreatePolicy" {
+            self.deletions
+        } else {
+            0
+        };
+        self.versions.get(&call.subject()).copied().unwrap_or_default() + deletions
     }
 }

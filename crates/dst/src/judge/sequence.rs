@@ -58,6 +58,7 @@ impl State {
         let account = call
             .text("AccountId")
             .or_else(|| call.text("ResourceId"))
+            .or_else(|| call.text("TargetId"))
             .unwrap_or_default();
         let truth = self.organization.state();
         let Some(account) = truth.accounts.iter().find(|known| known.id == account) else {

@@ -10,7 +10,8 @@ const OBJECTS: usize = 12;
 const PER_HOUR: usize = 5;
 
 fn config(brake: &str) -> Config {
-    let text = format!("{{installation: heron, defaultBaseline: standard, aws: {{awsShare: 1.0}}, {brake}}}");
+    let aws = "{awsShare: 1.0, enablePolicyTypes: true}";
+    let text = format!("{{installation: heron, defaultBaseline: standard, aws: {aws}, {brake}}}");
     Config::parse(&text).unwrap()
 }
 

@@ -38,9 +38,11 @@ fn six_accounts_although_every_third_answer_to_a_mutation_is_lost() {
             .calls
             .iter()
             .filter(|(operation, _)| {
-                ["Create", "Move", "Tag", "Untag"]
-                    .iter()
-                    .any(|verb| operation.starts_with(verb))
+                [
+                    "Create", "Move", "Tag", "Untag", "Enable", "Attach", "Detach", "Update", "Delete",
+                ]
+                .iter()
+                .any(|verb| operation.starts_with(verb))
             })
             .map(|(_, count)| count)
             .sum();

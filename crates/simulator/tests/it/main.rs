@@ -12,6 +12,7 @@ mod brake;
 mod drift;
 mod failover;
 mod faults;
+mod guardrails;
 mod limits;
 mod restore;
 mod scene;

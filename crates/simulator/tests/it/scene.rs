@@ -22,7 +22,11 @@ pub(crate) fn in_virtual_time(test: impl Future<Output = ()>) {
 }
 
 pub(crate) fn config() -> Config {
-    Config::parse("{installation: heron, defaultBaseline: standard, aws: {awsShare: 1.0}}").unwrap()
+    let aws = "{awsShare: 1.0, enablePolicyTypes: true}";
+    Config::parse(&format!(
+        "{{installation: heron, defaultBaseline: standard, aws: {aws}}}"
+    ))
+    .unwrap()
 }
 
 pub(crate) fn acme() -> PathBuf {
@@ -254,6 +258,10 @@ impl Scene {
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
             .await
             .unwrap();
+    }
+
+    pub(crate) fn baseline(&self) -> Value {
+        self.world.kubernetes.objects(api::GROUP, "baselines").remove(0)
     }
 
     pub(crate) async fn patch_baseline(&self, patch: Value) {

@@ -1,0 +1,339 @@
+//! Guardrails: an account is never between two revisions, and what is not ours is never touched.
+
+use super::{Call, ProcessId, State};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says whose a policy is.
+const MANAGED: &str = "bulkhead.dev/managed";
+
+/// Documents, by type and content.
+pub(super) type Documents = BTreeSet<(String, String)>;
+
+/// Is the policy Bulkhead's?
+pub(crate) fn is_ours(policy: &orgsim::PolicyView) -> bool {
+    policy.tags.get(MANAGED).is_some_and(|owner| owner == "heron")
+}
+
+/// What others have made: their policies, and where these are attached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Foreign {
+    policies: BTreeMap<String, orgsim::PolicyView>,
+    attachments: BTreeSet<(String, String)>,
+}
+
+/// The revisions an account was assigned, and which of them it has had in full.
+#[derive(Debug, Default)]
+struct Guarded {
+    /// In order; the same may come again.
+    assigned: Vec<(String, Documents)>,
+    /// The latest that was there in full: with an earlier one the account would have gone back.
+    base: usize,
+    /// It has one in full.
+    is_whole: bool,
+    /// Another tool took a document away since it was whole last.
+    is_robbed: bool,
+    /// What it had when it was last looked at.
+    had: Documents,
+    /// What the names of our policies say that it had: another tool may have edited one, and nobody has seen it yet.
+    meant: Documents,
+}
+
+/// What is remembered of policies.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    changes: u64,
+    /// Documents of each revision, by environment.
+    revisions: BTreeMap<String, BTreeMap<String, Documents>>,
+    /// What a policy of this name says, by every revision that was ever stored.
+    says: BTreeMap<(String, String), String>,
+    /// By claim.
+    accounts: BTreeMap<String, Guarded>,
+    foreign: Foreign,
+    /// Of each object, by cluster and UID: the revision it was assigned last.
+    assigned: BTreeMap<(usize, String), String>,
+}
+
+impl Memory {
+    /// The API servers' past is another one now.
+    pub(super) fn forget(&mut self) {
+        self.assigned.clear();
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+/// The documents of one environment of a revision; none when it has no such environment.
+pub(crate) fn documents(revision: &Value, environment: &str) -> Option<Documents> {
+    let mut environments = items(revision, "/spec/environments");
+    let environment = environments.find(|known| known["name"] == environment)?;
+    let policies = items(environment, "/policies");
+    Some(
+        policies
+            .map(|policy| {
+                (
+                    text(policy, "/type").to_owned(),
+                    text(policy, "/content").to_owned(),
+                )
+            })
+            .collect(),
+    )
+}
+
+impl State {
+    pub(super) fn revision_written(&mut self, revision: &Value) {
+        let mut environments = BTreeMap::new();
+        for environment in items(revision, "/spec/environments") {
+            let name = text(environment, "/name").to_owned();
+            environments.insert(name.clone(), documents(revision, &name).unwrap_or_default());
+            for policy in items(environment, "/policies") {
+                let key = (text(policy, "/type").to_owned(), text(policy, "/name").to_owned());
+                let content = text(policy, "/content").to_owned();
+                let before = self.policies.says.insert(key.clone(), content.clone());
+                if before.is_some_and(|before| before != content) {
+                    self.violation("the name of a policy says its content", &format!("{key:?}"));
+                }
+            }
+        }
+        let name = text(revision, "/metadata/name").to_owned();
+        let before = self.policies.revisions.insert(name.clone(), environments.clone());
+        match before {
+            Some(before) if before != environments => self.violation("a revision never changes", &name),
+            Some(_) => {}
+            None => self.tell(&format!("revision {name} is stored")),
+        }
+    }
+
+    /// An object says which revision its account is to have.
+    pub(super) fn assigned(&mut self, cluster: usize, who: &str, object: &Value) {
+        let revision = text(object, "/status/baseline/assigned/revision").to_owned();
+        if revision.is_empty() {
+            return;
+        }
+        let uid = text(object, "/metadata/uid").to_owned();
+        let before = self.policies.assigned.insert((cluster, uid), revision.clone());
+        if before.as_ref() != Some(&revision) {
+            self.tell(&format!("{who}: is assigned {revision}"));
+            if self.terms.promotes
+                && let Some(before) = before
+            {
+                let detail = format!("{who}: {before} became {revision}");
+                self.violation("an account keeps its revision until it is promoted", &detail);
+            }
+        }
+        let Some(environments) = self.policies.revisions.get(&revision) else {
+            let detail = format!("{who}: {revision}");
+            return self.violation("a revision is stored before it is assigned", &detail);
+        };
+        let claim = format!(
+            "heron/{}/{}",
+            text(object, "/metadata/namespace"),
+            text(object, "/metadata/name")
+        );
+        if let Some(documents) = environments.get(text(object, "/spec/environment")) {
+            let guarded = self.policies.accounts.entry(claim).or_default();
+            if guarded.assigned.last().is_none_or(|(last, _)| *last != revision) {
+                guarded.assigned.push((revision, documents.clone()));
+            }
+        }
+    }
+
+    /// Looks at the policies when they have changed; `by_other`: another tool just changed them, and nobody else did.
+    pub(super) fn see_policies(&mut self, by_other: bool) {
+        let changes = self.organization.policy_changes();
+        if changes == self.policies.changes && !by_other {
+            return;
+        }
+        self.policies.changes = changes;
+        let truth = self.organization.state();
+        let known: BTreeMap<&str, &orgsim::PolicyView> = truth
+            .policies
+            .iter()
+            .map(|policy| (policy.id.as_str(), policy))
+            .collect();
+        self.see_foreign(&truth, by_other);
+        let mut has: BTreeMap<&str, Documents> = BTreeMap::new();
+        let mut means: BTreeMap<&str, Documents> = BTreeMap::new();
+        for attachment in &truth.attachments {
+            if let Some(policy) = known.get(attachment.policy.as_str()) {
+                let documents = has.entry(&attachment.target).or_default();
+                documents.insert((policy.r#type.clone(), policy.content.clone()));
+                let key = (policy.r#type.clone(), policy.name.clone());
+                if let Some(content) = self.policies.says.get(&key).filter(|_| is_ours(policy)) {
+                    let documents = means.entry(&attachment.target).or_default();
+                    documents.insert((key.0, content.clone()));
+                }
+            }
+        }
+        let mut between = vec![];
+        for account in &truth.accounts {
+            let claim = account.tags.get(super::CLAIM);
+            let Some(guarded) = claim.and_then(|claim| self.policies.accounts.get_mut(claim)) else {
+                continue;
+            };
+            let id = account.id.as_str();
+            let has = has.remove(id).unwrap_or_default();
+            let since = guarded.assigned.iter().enumerate().skip(guarded.base);
+            let whole = since
+                .filter(|(_, (_, documents))| documents.is_subset(&has))
+                .map(|(index, _)| index)
+                .next_back();
+            if by_other && !guarded.had.is_subset(&has) {
+                guarded.is_robbed = true;
+            }
+            if let Some(index) = whole {
+                guarded.base = index;
+                guarded.is_robbed = false;
+            } else if guarded.is_whole && !by_other {
+                let revisions: Vec<&String> = guarded.assigned[guarded.base..]
+                    .iter()
+                    .map(|(revision, _)| revision)
+                    .collect();
+                between.push(format!("account {id} has none of {revisions:?} in full"));
+            }
+            guarded.is_whole = whole.is_some();
+            guarded.had = has;
+            guarded.meant = means.remove(id).unwrap_or_default();
+        }
+        for detail in between {
+            self.violation("an account is never between guardrails", &detail);
+        }
+    }
+
+    fn see_foreign(&mut self, truth: &orgsim::State, by_other: bool) {
+        let policies: BTreeMap<_, _> = truth
+            .policies
+            .iter()
+            .filter(|policy| !policy.aws_managed && !is_ours(policy))
+            .map(|policy| (policy.id.clone(), policy.clone()))
+            .collect();
+        let attachments = truth
+            .attachments
+            .iter()
+            .filter(|attachment| policies.contains_key(&attachment.policy))
+            .map(|attachment| (attachment.policy.clone(), attachment.target.clone()))
+            .collect();
+        let foreign = Foreign {
+            policies,
+            attachments,
+        };
+        if !by_other && foreign != self.policies.foreign {
+            let detail = format!("{:?} became {foreign:?}", self.policies.foreign);
+            self.violation("policies of others are never touched", &detail);
+        }
+        self.policies.foreign = foreign;
+    }
+
+    pub(super) fn judge_policies(&mut self, id: ProcessId, call: &Call) {
+        match call.operation.as_str() {
+            "CreatePolicy" => {
+                let name = call.text("Name").unwrap_or_default();
+                self.judge_content(id, call, name, call.text("Type").unwrap_or_default());
+                if call.tag(MANAGED) != Some("heron") {
+                    let detail = format!("operator {id} sends {}", call.summary());
+                    self.violation("every policy of ours says that it is ours", &detail);
+                }
+            }
+            "UpdatePolicy" | "DeletePolicy" | "AttachPolicy" | "DetachPolicy" => self.judge_owner(id, call),
+            "TagResource" | "UntagResource"
+                if call.text("ResourceId").is_some_and(|id| id.starts_with("p-")) =>
+            {
+                self.judge_owner(id, call);
+            }
+            "MoveAccount" => self.judge_unguarded(id, call),
+            _ => {}
+        }
+    }
+
+    /// Only what a stored revision says is ever written.
+    fn judge_content(&mut self, id: ProcessId, call: &Call, name: &str, kind: &str) {
+        let says = self.policies.says.get(&(kind.to_owned(), name.to_owned()));
+        if says.map(String::as_str) != call.text("Content") {
+            let detail = format!("operator {id} sends {} for {name}", call.summary());
+            self.violation("a policy says what a stored revision says", &detail);
+        }
+    }
+
+    fn judge_owner(&mut self, id: ProcessId, call: &Call) {
+        let truth = self.organization.state();
+        let policy = call.text("PolicyId").or_else(|| call.text("ResourceId"));
+        let policy = truth
+            .policies
+            .iter()
+            .find(|known| Some(known.id.as_str()) == policy);
+        // What is not there any more is nobody's.
+        let Some(policy) = policy else { return };
+        let detail = format!("operator {id} sends {}: {}", call.summary(), policy.name);
+        if !is_ours(policy) {
+            self.violation("policies of others are never touched", &detail);
+        }
+        if call.operation == "UpdatePolicy" {
+            self.judge_content(id, call, &policy.name, &policy.r#type);
+        }
+        let Some(target) = call.text("TargetId") else {
+            return;
+        };
+        let account = truth.accounts.iter().find(|account| account.id == target);
+        let is_claimed = account.and_then(|account| account.tags.get(super::CLAIM));
+        if is_claimed.is_none_or(|claim| !claim.starts_with("heron/")) {
+            self.violation("policies are attached to accounts that are claimed", &detail);
+        }
+    }
+
+    /// Out of the root goes only what has all documents of its revision, unless another tool has just taken one.
+    fn judge_unguarded(&mut self, id: ProcessId, call: &Call) {
+        if call.text("SourceParentId") != Some(self.organization.root_id()) {
+            return;
+        }
+        let Some(cluster) = self.processes.get(&id).map(|process| process.cluster) else {
+            return;
+        };
+        let truth = self.organization.state();
+        let account = truth
+            .accounts
+            .iter()
+            .find(|known| call.text("AccountId") == Some(known.id.as_str()));
+        let claim = account.and_then(|account| account.tags.get(super::CLAIM));
+        let claim = claim.cloned().unwrap_or_default();
+        let objects = self.clusters[cluster].objects("bulkhead.dev", "awsaccounts");
+        let object = objects.iter().find(|object| {
+            let (namespace, name) = (
+                text(object, "/metadata/namespace"),
+                text(object, "/metadata/name"),
+            );
+            claim == format!("heron/{namespace}/{name}")
+        });
+        let stored = object.map(|object| text(object, "/status/baseline/assigned/revision"));
+        // An operator whose watch has not heard that etcd was restored goes by what the account carries, and what it knew.
+        let carried = account
+            .and_then(|account| account.tags.get(super::REVISION))
+            .and_then(|tag| tag.split_once('/'))
+            .map(|(revision, _)| revision);
+        let revision = stored.filter(|revision| !revision.is_empty()).or(carried);
+        let documents = revision.and_then(|revision| {
+            let environment = text(object?, "/spec/environment");
+            self.policies.revisions.get(revision)?.get(environment)
+        });
+        let guarded = self.policies.accounts.get(&claim);
+        let is_guarded = guarded
+            .zip(documents)
+            .is_some_and(|(guarded, documents)| guarded.is_robbed || documents.is_subset(&guarded.meant));
+        if !is_guarded {
+            let detail = format!("operator {id} sends {}; assigned is {revision:?}", call.summary());
+            self.violation("no account is moved into a unit before it is guarded", &detail);
+        }
+    }
+}
