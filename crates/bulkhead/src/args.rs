@@ -19,6 +19,14 @@ pub(crate) enum Command {
     Controller(ControllerArgs),
     /// Approve or reject what an object waits for. Its status shows it as awaiting.
     Approve(ApproveArgs),
+    /// Say what manifests would change, without changing anything.
+    ///
+    /// Exit status 0 when nothing is to be done, 2 when something is, 1 when the manifests are refused or cannot be read.
+    Plan(PlanArgs),
+    /// Say what policies do, without AWS.
+    Policy(PolicyArgs),
+    /// List the guardrails that a Baseline can name, or explain one.
+    Guardrails(GuardrailsArgs),
     /// Run manifests against a simulated cluster and a simulated AWS organization, in virtual time.
     Simulate(SimulateArgs),
 }
@@ -77,6 +85,33 @@ pub(crate) struct ApproveAccountArgs {
     pub(crate) action: Option<ApprovalAction>,
     #[command(flatten)]
     pub(crate) kubernetes: KubernetesArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GuardrailsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<GuardrailsCommand>,
+    /// What to print.
+    #[arg(short, long, value_enum, global = true, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GuardrailsCommand {
+    /// Explain one: why, its parameters, the statements it becomes, and what it denies and leaves alone.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
 }
 
 /// Which cluster, for commands that people run. kubectl does not pass its own flags on.
@@ -143,6 +178,81 @@ pub(crate) enum Output {
     Json,
     /// One JSON document per Event, as it happens.
     Events,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// Files or directories of manifests, as they would be after the merge: AwsAccounts, Baselines and Namespaces. Others
+    /// in them are not looked at.
+    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What there is now: a document, YAML or JSON, with the objects of the cluster and the organization. Default: nothing
+    /// is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) observed: Option<PathBuf>,
+    /// The operator's configuration file. Default: the installation `example`, the only Baseline as the default one, and
+    /// everything else at its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Take AwsAccounts and Baselines that stand in no file for deleted. Default: they stay as they are.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Decide requests under service control policies as AWS would: one line of JSON for each case.
+    ///
+    /// Exit status 1 when a case does not come out as it expects, 2 for bad input.
+    Eval(PolicyEvalArgs),
+    /// Compile the policies of one environment of a Baseline, and prove them, as the operator does.
+    ///
+    /// Exit status 1 when the Baseline is refused, 2 for bad input.
+    Compile(PolicyCompileArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyCompileArgs {
+    /// The manifest, YAML or JSON; of several documents, the one Baseline among them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: PathBuf,
+    /// One of its environments.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: String,
+    /// The operator's configuration file: its installation is part of the names, its exempt principals are part of the
+    /// documents. Default: the installation `example`, everything else at its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyEvalArgs {
+    /// A JSON list of cases: name, policies (a list of documents for each level from the root to the account), request
+    /// (principal, principalTags, action, resource, region, context), org (managementAccount), expect (Allow or Deny).
+    /// -: standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = PolicyOutput::Json)]
+    pub(crate) output: PolicyOutput,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyOutput {
+    /// One JSON document per case, each on its line.
+    Json,
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

@@ -1,20 +1,18 @@
 //! `bulkhead controller`: the operator on the real clock, real randomness, real sockets.
 
-use crate::{args::ControllerArgs, complain, kubernetes, server};
+use crate::{args::ControllerArgs, complain, configuration, kubernetes, server};
 use executor::Clock;
 use jiff::Timestamp;
-use operator::{Config, ConfigError, Health, Metrics, Operator};
+use operator::{Health, Metrics, Operator};
 use rand::{TryRng, rngs::SysRng};
-use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the operator could not be started, or ended.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("{}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{}", path.display())]
-    Config { path: PathBuf, source: ConfigError },
+    #[error(transparent)]
+    Config(#[from] configuration::Error),
     #[error(transparent)]
     Kubernetes(#[from] kubernetes::Error),
     #[error("the operating system gives no random numbers")]
@@ -83,26 +81,17 @@ pub(crate) fn main(args: ControllerArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            ExitCode::from(
-                if matches!(error, Error::Read { .. } | Error::Config { .. } | Error::Aws(_)) {
-                    2
-                } else {
-                    1
-                },
-            )
+            ExitCode::from(if matches!(error, Error::Config(_) | Error::Aws(_)) {
+                2
+            } else {
+                1
+            })
         }
     }
 }
 
 async fn run(args: ControllerArgs) -> Result<(), Error> {
-    let text = std::fs::read_to_string(&args.config).map_err(|source| Error::Read {
-        path: args.config.clone(),
-        source,
-    })?;
-    let config = Config::parse(&text).map_err(|source| Error::Config {
-        path: args.config.clone(),
-        source,
-    })?;
+    let config = configuration::read(&args.config)?;
     let client = kubernetes::client(kubernetes::config(args.kubeconfig.as_deref(), None).await?)?;
     let health = Health::default();
     let metrics = Metrics::default();

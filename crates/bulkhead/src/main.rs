@@ -1,10 +1,16 @@
 //! The one binary of Bulkhead: `bulkhead controller` runs the operator, `bulkhead simulate` shows what would happen,
-//! `bulkhead approve` decides what Bulkhead will not do alone. Under the name `kubectl-bulkhead` it is a plugin of kubectl.
+//! `bulkhead plan` shows what manifests would change, `bulkhead approve` decides what Bulkhead will not do alone,
+//! `bulkhead guardrails` lists the catalogue, `bulkhead policy` says what policies do. Under the name `kubectl-bulkhead` it is a plugin of kubectl.
 
 mod approve;
 mod args;
+mod configuration;
 mod controller;
+mod guardrails;
 mod kubernetes;
+mod manifests;
+mod plan;
+mod policy;
 mod server;
 mod simulate;
 mod table;
@@ -16,6 +22,9 @@ fn main() -> ExitCode {
     match args::parse().command {
         Command::Approve(args) => approve::main(&args),
         Command::Controller(args) => controller::main(args),
+        Command::Guardrails(args) => guardrails::main(&args),
+        Command::Plan(args) => plan::main(&args),
+        Command::Policy(args) => policy::main(&args),
         Command::Simulate(args) => simulate::main(&args),
     }
 }

@@ -106,7 +106,8 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
 /// The configuration a first user would have: everything at its default, the only Baseline as the default one, and
 /// AWS's whole rate, because nobody else uses this organization.
 fn config(manifests: &[simulator::Manifest]) -> Result<Config, ConfigError> {
-    let mut config = Config::parse("{installation: simulation, aws: {awsShare: 1.0}}")?;
+    let mut config =
+        Config::parse("{installation: simulation, aws: {awsShare: 1.0, enablePolicyTypes: true}}")?;
     let mut baselines = manifests.iter().filter(|manifest| manifest.kind() == "Baseline");
     config.default_baseline = match (baselines.next(), baselines.next()) {
         (Some(only), None) => Some(only.name().to_owned()),

@@ -168,7 +168,9 @@ fn vended_as_declared(cluster: &Cluster, aws: &Aws) {
         let baseline = cluster
             .get("/apis/bulkhead.dev/v1alpha1/baselines/standard")
             .unwrap();
-        equal(&baseline["status"]["accounts"], &json!({"total": 6, "ready": 6}))
+        let revision = &baseline["status"]["latestRevision"]["name"];
+        let all = json!({"total": 6, "ready": 6, "byRevision": [{"revision": revision, "total": 6}]});
+        equal(&baseline["status"]["accounts"], &all)
     });
     assert_eq!(baseline.standing().0, "True");
     let organization = Object(
@@ -233,8 +235,8 @@ fn table_is_as_documented(cluster: &Cluster, aws: &Aws) {
     let all = cluster.kubectl(&["get", "bulkhead", "-A", "-o", "name"]).ok();
     assert_eq!(
         all.lines().count(),
-        8,
-        "six accounts, one Baseline, one Organization: {all}"
+        9,
+        "six accounts, one Baseline with one revision, one Organization: {all}"
     );
 }
 

@@ -322,6 +322,10 @@ fn aws_says_no(cluster: &Cluster, aws: &Aws) {
     let (accounts, ready) = (aws.members().len(), |name: &str| {
         cluster.account("team-a", name).standing().0
     });
+    // The Baseline was edited before: everybody has its new revision by now.
+    for object in ["team-a/healthy", "team-a/early"] {
+        becomes_ready(cluster, object);
+    }
     aws.orgsim
         .mutate(Mutation::Deny {
             operations: operations.clone(),

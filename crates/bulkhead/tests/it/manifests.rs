@@ -51,6 +51,7 @@ pub(crate) fn baseline(name: &str) -> Value {
         "metadata": {"name": name},
         "spec": {
             "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]},
+            "updatePolicy": "Automatic",
             "emailTemplate": "aws+{namespace}.{name}@example.com",
             "allowExplicitEmail": true,
             "environments": [

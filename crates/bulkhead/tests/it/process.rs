@@ -30,7 +30,8 @@ pub(crate) fn config(aws: &str) -> Value {
     json!({
         "installation": INSTALLATION,
         "defaultBaseline": "standard",
-        "aws": {"endpointUrl": aws, "rates": 50, "awsShare": 1.0},
+        "aws": {"endpointUrl": aws, "rates": 50, "awsShare": 1.0, "enablePolicyTypes": true},
+        "policies": {"overlap": "2s", "deleteUnusedAfter": "5s"},
         "creation": {"grace": "8s", "poll": "1s"},
         "installationMark": {"reread": "1s"},
         "leaderElection": {

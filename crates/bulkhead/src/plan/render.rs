@@ -1,0 +1,251 @@
+//! A difference as people read it: accounts, then what changes in each Baseline, once, then the numbers.
+
+use super::{
+    difference::{AccountChange, Action, Difference, PolicyRef, Summary},
+    revisions::{Change, EnvironmentChange, RevisionChange, RuleChange, StatementChange},
+};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// The whole text.
+pub(super) fn text(difference: &Difference) -> String {
+    let mut lines = Vec::new();
+    for change in &difference.accounts {
+        lines.extend(account(change));
+        lines.push(String::new());
+    }
+    for refused in &difference.refused {
+        lines.push(format!("! Baseline {}  {}", refused.baseline, refused.reason));
+        lines.push(format!("    {}", refused.message));
+        lines.push(String::new());
+    }
+    for change in &difference.revisions {
+        lines.extend(revision(change));
+        lines.push(String::new());
+    }
+    lines.push(numbers(difference.summary));
+    lines.join("\n")
+}
+
+fn numbers(summary: Summary) -> String {
+    let Summary {
+        create,
+        change,
+        moves,
+        leave,
+        waiting,
+        refused,
+    } = summary;
+    let mut parts = vec![
+        format!("{create} to create"),
+        format!("{change} to change"),
+        format!("{moves} to move"),
+    ];
+    for (count, what) in [(leave, "to leave"), (waiting, "waiting")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.push(format!("{refused} refused"));
+    format!("Plan: {}.", parts.join(", "))
+}
+
+fn account(change: &AccountChange) -> Vec<String> {
+    let mut head = String::new();
+    let sign = match change.actions.first() {
+        Some(Action::Create { .. }) => "+",
+        Some(Action::Leave) => "-",
+        Some(_) => "~",
+        None if change.reason.as_ref().is_some_and(|why| !why.waits) => "!",
+        None => "?",
+    };
+    let _ = write!(head, "{sign} {}/{}", change.namespace, change.name);
+    if let Some(id) = &change.account_id {
+        let _ = write!(head, "  account {id}");
+    }
+    let mut lines = Vec::new();
+    for action in &change.actions {
+        match action {
+            Action::Revision { from: Some(from), to } => {
+                let _ = write!(head, "  revision {from} -> {to}");
+            }
+            Action::Revision { from: None, to } => {
+                let _ = write!(head, "  revision {to}");
+            }
+            other => lines.push(format!("    {}", line(other))),
+        }
+    }
+    if let Some(why) = &change.reason {
+        let word = if why.waits { "waits" } else { "refused" };
+        lines.push(format!("    {word}: {}: {}", why.reason, why.message));
+    }
+    let awaiting = change.awaiting.iter();
+    lines.extend(awaiting.map(|awaiting| format!("    awaits approval: {awaiting}")));
+    lines.insert(0, head);
+    lines
+}
+
+fn line(action: &Action) -> String {
+    match action {
+        Action::Create { email, account_name } => {
+            format!("create account {account_name:?} with email {email}")
+        }
+        Action::Revision { from, to } => format!("revision {} -> {to}", from.as_deref().unwrap_or_default()),
+        Action::Move { from: None, to } => format!("in {to}"),
+        Action::Move { from: Some(from), to } => {
+            let from = if from.is_empty() { "the root" } else { from };
+            format!("move {from} -> {to}")
+        }
+        Action::Attach(policy) => format!("+ policy {}", named(policy)),
+        Action::Detach(policy) => format!("- policy {}", named(policy)),
+        Action::Repair(policy) => format!("~ policy {}: its content is written back", named(policy)),
+        Action::Tag { key, from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("~ tag {key}: {from:?} -> {to:?}"),
+            (None, Some(to)) => format!("+ tag {key}: {to:?}"),
+            (from, None) => format!("- tag {key}: {:?}", from.as_deref().unwrap_or_default()),
+        },
+        Action::Leave => "the object is gone; its account stays as it is".to_owned(),
+    }
+}
+
+fn named(policy: &PolicyRef) -> String {
+    if policy.parts.is_empty() {
+        policy.name.clone()
+    } else {
+        format!("{} ({})", policy.name, policy.parts.join(", "))
+    }
+}
+
+fn revision(change: &RevisionChange) -> Vec<String> {
+    let head = match &change.from {
+        None => format!("+ Baseline {}  revision {}", change.baseline, change.to),
+        Some(from) => format!("~ Baseline {}  revision {from} -> {}", change.baseline, change.to),
+    };
+    let mut lines = vec![head];
+    if change.unknown {
+        let from = change.from.as_deref().unwrap_or_default();
+        lines.push(format!(
+            "    BaselineRevision {from} is not at hand, so all of the new revision is shown as added"
+        ));
+    }
+    lines.extend(change.environments.iter().flat_map(environment));
+    lines.extend(change.tags.iter().flat_map(rule));
+    lines
+}
+
+const fn sign(change: Change) -> char {
+    match change {
+        Change::Added => '+',
+        Change::Removed => '-',
+        Change::Changed => '~',
+    }
+}
+
+fn environment(change: &EnvironmentChange) -> Vec<String> {
+    let sign = sign(change.change.unwrap_or(Change::Changed));
+    let mut lines = vec![format!("  {sign} environment {}", change.name)];
+    for (what, values) in [
+        ("organizationalUnit", &change.organizational_unit),
+        ("accessRoleName", &change.access_role_name),
+    ] {
+        if let Some([from, to]) = values {
+            lines.push(format!("    ~ {what}: {from} -> {to}"));
+        }
+    }
+    // Of an environment that was not there before, or is not there any more, the names say enough.
+    let whole = change.change.is_some();
+    lines.extend(change.policies.iter().flat_map(|change| statement(change, whole)));
+    lines
+}
+
+fn statement(change: &StatementChange, name_only: bool) -> Vec<String> {
+    let head = format!(
+        "    {} {} ({})",
+        sign(change.change),
+        change.statement,
+        change.policy_type
+    );
+    let mut lines = vec![head];
+    if !name_only {
+        lines.extend(values(change.before.as_ref(), change.after.as_ref(), "      "));
+    }
+    lines
+}
+
+fn rule(change: &RuleChange) -> Vec<String> {
+    let head = format!("  {} mandatory tag {}", sign(change.change), change.key);
+    let mut lines = vec![head];
+    if change.change == Change::Changed {
+        lines.extend(values(change.before.as_ref(), change.after.as_ref(), "    "));
+    }
+    lines
+}
+
+/// The lines in which two values differ.
+fn values(before: Option<&Value>, after: Option<&Value>, indent: &str) -> Vec<String> {
+    let written = |value: Option<&Value>| -> Vec<String> {
+        let text = value.map(|value| format!("{value:#}")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let changed = before.is_some() && after.is_some();
+    lines(&written(before), &written(after))
+        .into_iter()
+        .filter(|(sign, _)| !changed || *sign != ' ')
+        .map(|(sign, line)| format!("{indent}{sign} {line}"))
+        .collect()
+}
+
+/// The longest common lines of both, and what is in one of them only.
+fn lines<'l>(before: &'l [String], after: &'l [String]) -> Vec<(char, &'l str)> {
+    // A comma at the end says only that another line follows.
+    let same = |one: &str, other: &str| one.trim_end_matches(',') == other.trim_end_matches(',');
+    // common[i][j]: how many lines before[i..] and after[j..] have in common
+    let mut common = vec![vec![0_usize; after.len() + 1]; before.len() + 1];
+    for (i, one) in before.iter().enumerate().rev() {
+        for (j, other) in after.iter().enumerate().rev() {
+            common[i][j] = if same(one, other) {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut found) = (0, 0, Vec::new());
+    while i < before.len() || j < after.len() {
+        if i < before.len() && j < after.len() && same(&before[i], &after[j]) {
+            found.push((' ', after[j].as_str()));
+            (i, j) = (i + 1, j + 1);
+        } else if j >= after.len() || (i < before.len() && common[i + 1][j] >= common[i][j + 1]) {
+            found.push(('-', before[i].as_str()));
+            i += 1;
+        } else {
+            found.push(('+', after[j].as_str()));
+            j += 1;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn of_a_changed_value_only_the_lines_that_differ_are_shown() {
+        let (one, other) = (
+            json!({"a": ["x", "y"], "b": 1}),
+            json!({"a": ["x", "z", "y"], "b": 2}),
+        );
+        let shown = values(Some(&one), Some(&other), "");
+        assert_eq!(shown, ["+     \"z\",", "-   \"b\": 1", "+   \"b\": 2"]);
+    }
+
+    #[test]
+    fn of_a_new_value_every_line_is_shown() {
+        assert_eq!(
+            values(None, Some(&json!({"a": 1})), ""),
+            ["+ {", "+   \"a\": 1", "+ }"]
+        );
+    }
+}
