@@ -112,7 +112,7 @@ const RULES: &[Rule] = &[
 
 /// Named in the rules before they exist. Remove one here when it does; any other unknown name is a finding,
 /// or a renamed crate would silently escape its rules.
-const PLANNED: &[&str] = &["bulkhead-guardrails", "bulkhead-promotion"];
+const PLANNED: &[&str] = &["bulkhead-promotion"];
 
 /// What each crate of ours reaches, itself left out.
 type Graph = BTreeMap<String, BTreeSet<String>>;

@@ -37,6 +37,10 @@ installation: playground
 defaultBaseline: standard
 aws:
   rates: 50
+  enablePolicyTypes: true
+policies:
+  overlap: 20s
+  deleteUnusedAfter: 5m
 installationMark:
   reread: 2s
 leaderElection:
