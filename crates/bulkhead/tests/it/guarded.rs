@@ -150,7 +150,7 @@ fn agree(cluster: &Cluster, aws: &Aws, revision: &str) {
 
 /// The lag of AWS's enforcement is half a second here.
 fn is_denied(member: &Member) {
-    eventually("LeaveOrganization is denied", 10, || {
+    eventually("LeaveOrganization is denied", 30, || {
         let (code, message) = member.leave();
         if code != "AccessDeniedException" {
             return Err(format!("{code}: {message}"));
@@ -297,7 +297,7 @@ fn what_somebody_undoes_comes_back(cluster: &Cluster, aws: &Aws, revision: &str,
         })
         .unwrap();
     assert_ne!(attached(aws), before);
-    eventually("the policy's content is written back", 20, || {
+    eventually("the policy's content is written back", 90, || {
         equal(&attached(aws), &before)
     });
     repaired(&format!("policy {} was edited", policy.name));
