@@ -12,6 +12,8 @@ pub enum ApprovalAction {
     StateRestore,
     /// A tag gets another value that its rule does not let pass alone, or that somebody else wrote there.
     TagChange,
+    /// A revision enters a stage of a promotion.
+    Promotion,
 }
 
 /// Something that Bulkhead will not do alone.

@@ -1,8 +1,8 @@
 //! What the custom resources ask for, resolved to values.
 
 use crate::{
-    AccountName, Claim, DesiredPolicy, Email, Installation, OuId, OuPath, Revision, RevisionName, RoleName,
-    TagKey, TagValue,
+    AccountName, AssignedBy, Claim, DesiredPolicy, Email, Installation, OuId, OuPath, Revision, RevisionName,
+    RoleName, TagKey, TagValue,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub struct DesiredAccount {
     pub environment: String,
     /// The revision of its Baseline that it should have.
     pub revision: Revision,
+    /// Who says so, where it is another one than it has.
+    pub by: AssignedBy,
     /// Email of its root user.
     pub email: Email,
     /// Its account name.
@@ -85,6 +87,37 @@ pub struct DesiredAccount {
 
 fn shared<T: Serialize, S: serde::Serializer>(list: &Arc<[T]>, serializer: S) -> Result<S::Ok, S::Error> {
     list.as_ref().serialize(serializer)
+}
+
+fn shared_by_name<T: Serialize, S: serde::Serializer>(
+    lists: &BTreeMap<String, Arc<[T]>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(lists.iter().map(|(name, list)| (name, list.as_ref())))
+}
+
+/// The account of an object that was not accepted, though nobody doubts whose it is. What was attached to it for its
+/// assigned revision stays attached; nothing else is done for it. Neither suspension nor rejection ends a guardrail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptAccount {
+    /// The object.
+    pub key: AccountKey,
+    /// Whose account it is, as a tag on it says.
+    pub claim: Claim,
+    /// Creation time of the object: the older object goes first.
+    pub created: Timestamp,
+    /// The environment it is for.
+    pub environment: String,
+}
+
+/// A revision whose content is at hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KnownRevision {
+    /// Its name and hash.
+    pub revision: Revision,
+    /// Every policy that it attaches to an account, by environment.
+    #[serde(serialize_with = "shared_by_name")]
+    pub policies: BTreeMap<String, Arc<[DesiredPolicy]>>,
 }
 
 /// When accounts get a new revision of their Baseline.
@@ -143,8 +176,10 @@ pub struct DesiredOrg {
     pub installation: Installation,
     /// Accepted accounts by object.
     pub accounts: BTreeMap<AccountKey, DesiredAccount>,
+    /// Accounts of objects that were not accepted: they keep their guardrails.
+    pub kept: BTreeMap<AccountKey, KeptAccount>,
     /// Every revision whose content is at hand, by name.
-    pub revisions: BTreeMap<RevisionName, Revision>,
+    pub revisions: BTreeMap<RevisionName, KnownRevision>,
     /// Objects exist that could not be judged: what they want is not known, so nothing is deleted.
     pub incomplete: bool,
     /// Those of them that no object in Kubernetes holds yet: no account is given one, whose content a crash could lose.

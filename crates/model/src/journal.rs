@@ -1,11 +1,11 @@
 //! What must be remembered across crashes, and what the running process knows beside it.
 
 use crate::{
-    AccountId, AccountName, Assigned, CreateRequestId, Email, Reason, RevisionName, RoleName, TagKey, Token,
+    AccountId, AccountName, Assigned, CreateRequestId, Email, Reason, RevisionName, RoleName, Tags, Token,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::AccountKey;
 
@@ -50,8 +50,10 @@ pub struct JournalEntry {
     pub applied: Option<RevisionName>,
     /// The role whose use was proven from inside the account.
     pub verified_role: Option<String>,
-    /// Keys recorded as ours on the account; only these are ever removed from it.
-    pub managed_tags: BTreeSet<TagKey>,
+    /// Tags recorded as ours on the account, with the values it was last seen to have as they were wanted: what differs from
+    /// them there was changed by somebody else, what differs from them here is another wish. Only these keys, and those that
+    /// are stored to be written, are ever removed from it.
+    pub managed_tags: Tags,
     /// The outputs ConfigMap as it is.
     pub outputs: OutputsState,
 }

@@ -20,7 +20,10 @@ mod turns;
 
 pub use approval::{ApprovalAction, ApprovalPolicy, Approvals, Awaiting, Decision};
 pub use brake::{Brake, Budget, Change, MassChange, Room, Spending};
-pub use desired::{AccountKey, Assertion, DesiredAccount, DesiredOrg, Outputs, TagChange, UpdatePolicy};
+pub use desired::{
+    AccountKey, Assertion, DesiredAccount, DesiredOrg, KeptAccount, KnownRevision, Outputs, TagChange,
+    UpdatePolicy,
+};
 pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, PolicyId, RootId, Token};
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
 pub use mark::{Mark, MarkVerdict};
@@ -30,12 +33,12 @@ pub use observed::{
 };
 pub use plan::{
     AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, PolicyLimits, Read, Stage, Step, StepId,
-    Verdict,
+    Stray, Verdict,
 };
 pub use policies::{Attachments, Evidence, Policies};
 pub use policy::{DesiredPolicy, ListedPolicies, ObservedPolicy, PolicyTarget, PolicyTypeState};
 pub use reason::Reason;
-pub use revision::{Assigned, AssignedBy, Carried, Revision};
+pub use revision::{Assigned, AssignedBy, Carried, PromotedBy, Revision};
 pub use text::{
     AccountName, Claim, Email, Installation, Invalid, OuPath, PolicyContent, PolicyType, RevisionHash,
     RevisionName, RoleName, TagKey, TagValue,

@@ -2,8 +2,8 @@
 
 use crate::{
     AccountId, AccountKey, AccountName, AccountState, Assigned, Awaiting, Brake, Change, CreateRequestId,
-    Creation, DesiredPolicy, Email, OuId, ParentId, PolicyId, PolicyType, Reason, RoleName, TagKey, Tags,
-    Token,
+    Creation, DesiredPolicy, Email, OuId, ParentId, PolicyId, PolicyTarget, PolicyType, Reason, RoleName,
+    TagKey, Tags, Token,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -355,6 +355,8 @@ pub struct AccountFacts {
     pub path: String,
     /// Tags under keys that are ours.
     pub managed_tags: Tags,
+    /// Which of these keys do not have the value that is wanted, or are not wanted at all.
+    pub unsettled_tags: BTreeSet<TagKey>,
     /// How many other tags it carries.
     pub foreign_tags: usize,
     /// Names of the policies of ours that are attached to it, in order.
@@ -388,6 +390,17 @@ pub struct AccountView {
     pub awaiting: Vec<Awaiting>,
 }
 
+/// A policy of ours that somebody else attached, where Bulkhead attaches none: it is told and never detached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Stray {
+    /// What it is attached to.
+    pub target: PolicyTarget,
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub policy: PolicyId,
+}
+
 /// What to do. Immutable: the executor decides nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -397,6 +410,9 @@ pub struct Plan {
     pub reads: BTreeSet<Read>,
     /// Each accepted object's state. What differs is in a step, or waits, or is refused, and the verdict says which.
     pub accounts: BTreeMap<AccountKey, AccountView>,
+    /// Policies of ours where Bulkhead attached none, in order: a person has to look, because what hangs there is in force for
+    /// accounts that no object asks for. Empty while nothing can be said.
+    pub strays: Vec<Stray>,
     /// The unit each path was found at: what the Baseline's environments are bound to.
     pub units: BTreeMap<String, OuId>,
     /// Why nothing can be said of any account, if so.

@@ -50,6 +50,15 @@ pub struct Attachments {
 }
 
 impl Attachments {
+    /// Since when this policy is attached, as far as it is known.
+    fn since(&self, id: &PolicyId) -> Option<Timestamp> {
+        let (Evidence::Attached(at) | Evidence::Read(at)) = *self.policies.get(id)?;
+        Some(match self.own.get(id) {
+            Some(Own::Attached(own)) => *own,
+            Some(Own::Detached(_)) | None => at,
+        })
+    }
+
     /// Takes in what a read that began at `began` shows of the policies that `about` is true for.
     fn merge(&mut self, shown: &BTreeSet<PolicyId>, began: Timestamp, about: impl Fn(&PolicyId) -> bool) {
         self.own.retain(|_, own| own.outweighs(began));
@@ -98,6 +107,8 @@ pub struct Policies {
     asked: BTreeMap<PolicyType, Timestamp>,
     /// Since when each policy says what it says.
     since: BTreeMap<PolicyId, Timestamp>,
+    /// When it was last seen to say that: by a read, or because we wrote it.
+    seen: BTreeMap<PolicyId, Timestamp>,
 }
 
 impl Policies {
@@ -109,6 +120,11 @@ impl Policies {
     /// The same for every type.
     pub fn attached_to(&self, account: &AccountId) -> Option<&BTreeMap<PolicyType, Attachments>> {
         self.attached.get(account)
+    }
+
+    /// Accounts to which something is attached directly, in order, with what.
+    pub fn all_attached(&self) -> impl Iterator<Item = (&AccountId, &BTreeMap<PolicyType, Attachments>)> {
+        self.attached.iter()
     }
 
     /// When the types were last read.
@@ -134,6 +150,16 @@ impl Policies {
     /// Since when a policy has said what it says now, as far as it is known.
     pub fn says_since(&self, id: &PolicyId) -> Option<Timestamp> {
         self.since.get(id).copied()
+    }
+
+    /// Has it been seen what this policy says, since it was attached to the account?
+    pub fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy) -> bool {
+        let attachments = self.attached(account, &policy.policy_type);
+        let attached = attachments.and_then(|attachments| attachments.since(&policy.id));
+        let seen = self.seen.get(&policy.id);
+        attached
+            .zip(seen)
+            .is_some_and(|(attached, seen)| *seen >= attached)
     }
 
     /// A policy by its name and type. AWS refuses a second one.
@@ -289,11 +315,13 @@ impl Policies {
                 self.written.insert(policy.id.clone(), at);
                 self.unattached.insert(policy.id.clone(), at);
                 self.since.insert(policy.id.clone(), at);
+                self.seen.insert(policy.id.clone(), at);
                 self.by_id.insert(policy.id.clone(), policy);
             }
             Effect::PolicyUpdated { id, content } => {
                 self.written.insert(id.clone(), at);
                 self.since.insert(id.clone(), at);
+                self.seen.insert(id.clone(), at);
                 if let Some(policy) = self.by_id.get_mut(&id) {
                     policy.content = Some(content);
                 }
@@ -302,6 +330,7 @@ impl Policies {
                 self.by_id.remove(&id);
                 self.unattached.remove(&id);
                 self.since.remove(&id);
+                self.seen.remove(&id);
                 self.deleted.insert(id, at);
             }
             Effect::PolicyAttached {
@@ -383,11 +412,19 @@ impl Policies {
             .filter(|policy| !self.deleted.contains_key(&policy.id))
             .map(|policy| (policy.id.clone(), policy))
             .collect();
+        let mut seen = Vec::new();
         for (id, known) in &self.by_id {
             let other_type = only.is_some_and(|only| known.policy_type != *only);
             if other_type || self.written.contains_key(id) {
+                // A read that may lag counts where it says what we wrote.
+                if fresh.get(id).is_some_and(|read| read.content == known.content) {
+                    seen.push(id.clone());
+                }
                 fresh.insert(id.clone(), known.clone());
             } else if let Some(policy) = fresh.get_mut(id) {
+                if policy.content.is_some() {
+                    seen.push(id.clone());
+                }
                 if policy.content.is_none() {
                     policy.content.clone_from(&known.content);
                 }
@@ -396,6 +433,16 @@ impl Policies {
                 }
             }
         }
+        let new = fresh.iter().filter(|(id, _)| !self.by_id.contains_key(*id));
+        seen.extend(
+            new.filter(|(_, policy)| policy.content.is_some())
+                .map(|(id, _)| id.clone()),
+        );
+        for id in seen {
+            let at = self.seen.entry(id).or_insert(began);
+            *at = began.max(*at);
+        }
+        self.seen.retain(|id, _| fresh.contains_key(id));
         self.since.retain(|id, _| fresh.contains_key(id));
         for (id, policy) in &fresh {
             let known = self.by_id.get(id);

@@ -55,10 +55,12 @@ reasons! {
     TagValueNotAllowed,
     /// The object sets a tag key it may not set.
     TagKeyNotAllowed,
+    /// The object is pinned to a revision that it may not have, or for too long.
+    PinNotAllowed,
+    /// The owner of the account may take a later revision.
+    UpdateAvailable,
     /// More than 50 tags.
     TooManyTags,
-    /// A field that a later version serves is set.
-    NotSupported,
     /// A field breaks a rule that the schema could not judge.
     InvalidSpec,
     /// A guardrail that the catalogue does not have.
@@ -211,6 +213,8 @@ reasons! {
     PolicyTypeDisabled,
     /// A policy of a name of ours exists that is not ours.
     PolicyNameTaken,
+    /// A policy of ours is attached to something that Bulkhead attaches no policies to.
+    PolicyAttachedElsewhere,
     /// While old and new policies stand side by side, they would deny what both allow.
     PolicyOverlapDenies,
     /// The value of an immutable tag was changed in its source.
@@ -243,8 +247,6 @@ reasons! {
     AccountMoved,
     /// The policies of the account's revision are attached.
     GuardrailsAttached,
-    /// The account has what its revision says, and nothing of an earlier one.
-    RevisionApplied,
     /// What somebody had changed about the account's policies is as it should be again.
     GuardrailsRepaired,
     /// The account's tags are as they should be.

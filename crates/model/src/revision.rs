@@ -9,14 +9,15 @@ use crate::{
     TagKey,
     text::{Invalid, RevisionHash, RevisionName},
 };
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Digits of the highest sequence that is believed: what somebody else wrote there must not make ours overflow.
 const DIGITS: usize = 15;
 
 /// One content of a Baseline: the same content always is the same revision.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Revision {
     /// Its name.
     pub name: RevisionName,
@@ -33,17 +34,50 @@ impl Revision {
 }
 
 /// Who decided which revision an account is to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum AssignedBy {
     /// Nobody was asked: the account follows its Baseline.
     Automatic,
+    /// A promotion brought it.
+    Promotion(Box<PromotedBy>),
+    /// A promotion took the account back to it.
+    Rollback(Box<PromotedBy>),
+    /// `spec.baselinePin` of the object.
+    Pin,
+}
+
+/// Which part of which promotion decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PromotedBy {
+    /// Name of the EnvironmentPromotion.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The attempt.
+    pub attempt: String,
+    /// The stage.
+    pub stage: String,
+    /// The wave; `None`: a rollback, or an account that came late.
+    pub wave: Option<String>,
+    /// When, by the operator's clock.
+    pub at: Timestamp,
 }
 
 impl AssignedBy {
     /// The word in `status.baseline.assigned.by`.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Automatic => "Automatic",
+            Self::Promotion(_) => "Promotion",
+            Self::Rollback(_) => "Rollback",
+            Self::Pin => "Pin",
+        }
+    }
+    /// The promotion that decided it.
+    pub fn promotion(&self) -> Option<&PromotedBy> {
+        match self {
+            Self::Promotion(by) | Self::Rollback(by) => Some(by),
+            Self::Automatic | Self::Pin => None,
         }
     }
 }
