@@ -2,7 +2,7 @@
 //!
 //! Guardrails of the catalogue become statements; statements of one guardrail that differ in their actions alone, or in
 //! their resources alone, become one. Those of different guardrails are never joined, so that the `Sid` of whatever denies a
-//! request (`protectVpc`, `requireImdsV22`) names its guardrail. Statements are then packed into as few documents as
+//! request (`protectVpc`, `requireImdsV2Part2`) names its guardrail. Statements are then packed into as few documents as
 //! possible. Where there is a choice, a guardrail stays in one document, and a service control policy or resource control
 //! policy of somebody's own stays a document of its own; it shares one only if that saves a document. That changes no verdict:
 //! all policies of one level are one set of statements, and in a document of `Version` 2012-10-17 no statement depends on its
@@ -20,10 +20,11 @@ use crate::{
     Exemptions, Problem, Refusal,
     catalogue::{Catalogue, Guardrail, PROTECT_ACCESS_ROLE, Parameters},
     limits,
-    policy::{Document, Statement, grammar},
+    policy::{Document, Statement, declarative, grammar},
+    refusal::Thousands,
 };
 use model::{PolicyType, RoleName};
-use pack::Item;
+use pack::{Item, Placed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +75,9 @@ pub struct CompiledPolicy {
     /// What is in it, sorted: `guardrails[protectVpc]`, `policies[no-expensive]`. One that is too large for one document
     /// is in several.
     pub parts: Vec<String>,
+    /// Where each statement comes from, in their order: `guardrails[protectVpc]`,
+    /// `policies[no-expensive].document.Statement[0]`. Empty for types whose documents are not made of statements.
+    pub origins: Vec<String>,
 }
 
 /// How much of AWS's limits one type takes.
@@ -105,11 +109,14 @@ pub fn compile(input: &Input) -> Result<Compiled, Refusal> {
     let exemptions = Exemptions::new(&input.access_role, &input.exempt_principals)?;
     let mut types: BTreeMap<PolicyType, Vec<Item>> = BTreeMap::new();
     for (guardrail, parameters) in listed(&input.guardrails)? {
+        let part = format!("guardrails[{}]", guardrail.name());
+        let statements = merged(guardrail, parameters, &exemptions)?.into_iter();
         let item = Item {
-            part: format!("guardrails[{}]", guardrail.name()),
-            statements: merged(guardrail, parameters, &exemptions)?,
+            statements: statements
+                .map(|statement| Placed::new(statement, part.clone()))
+                .collect(),
+            parts: vec![part],
             own: false,
-            id: None,
         };
         types
             .entry(guardrail.policy_type().clone())
@@ -156,10 +163,20 @@ pub fn merged(
         statement.sid = Some(if alone {
             guardrail.name().to_owned()
         } else {
-            format!("{}{}", guardrail.name(), index + 1)
+            numbered(guardrail.name(), index + 1)
         });
     }
     Ok(statements)
+}
+
+/// `protectVpc2`; but `requireImdsV2Part1`, because the first statement of `requireImdsV2` is no V21.
+fn numbered(name: &str, number: usize) -> String {
+    let between = if name.ends_with(|last: char| last.is_ascii_digit()) {
+        "Part"
+    } else {
+        ""
+    };
+    format!("{name}{between}{number}")
 }
 
 /// The guardrails that are listed, and the one that follows from them.
@@ -206,7 +223,15 @@ fn own(policies: &[RawPolicy]) -> Result<Vec<&RawPolicy>, Refusal> {
         .iter()
         .find(|(policy_type, count)| !policy_type.is_additive() && **count > 1);
     if let Some((policy_type, count)) = fighting {
-        return Err(too_many("policies", policy_type, *count, 1));
+        let names = sorted.iter().filter(|raw| raw.policy_type == **policy_type);
+        let why = format!(
+            "two would override each other, so make one of {}",
+            names
+                .map(|raw| format!("policies[{}]", raw.name))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        );
+        return Err(too_many("policies", policy_type, [*count, 1], why));
     }
     Ok(sorted)
 }
@@ -218,31 +243,25 @@ fn own_statements(raw: &RawPolicy, path: String) -> Result<Item, Refusal> {
         .map_err(|defect| Refusal::document(&format!("{path}.document"), defect))?;
     let text = document.to_text();
     check(&raw.policy_type, &format!("{path}.document"), &text)?;
+    let placed = |(index, statement)| Placed::new(statement, format!("{path}.document.Statement[{index}]"));
     Ok(Item {
-        part: path,
-        statements: document.statements,
+        statements: document.statements.into_iter().enumerate().map(placed).collect(),
+        parts: vec![path],
         own: true,
-        id: document.id,
     })
 }
 
-/// A document of another type: whatever it says is up to AWS.
+/// A document of another type: as far as it is known here what AWS takes, it is checked; the rest is up to AWS.
 fn own_text(raw: &RawPolicy, path: String) -> Result<CompiledPolicy, Refusal> {
     let document = format!("{path}.document");
-    if raw.document.as_object().is_none_or(serde_json::Map::is_empty) {
-        let value = raw.document.to_string();
-        return Err(Refusal::invalid(
-            document,
-            "must be an object that is not empty",
-            value,
-        ));
-    }
+    declarative(&raw.policy_type, &raw.document).map_err(|defect| Refusal::document(&document, defect))?;
     let text = sorted(&raw.document).to_string();
     check(&raw.policy_type, &document, &text)?;
     Ok(CompiledPolicy {
         policy_type: raw.policy_type.clone(),
         text,
         parts: vec![path],
+        origins: Vec::new(),
     })
 }
 
@@ -271,12 +290,13 @@ fn check(policy_type: &PolicyType, path: &str, text: &str) -> Result<(), Refusal
     Ok(())
 }
 
-fn too_many(path: &str, policy_type: &PolicyType, documents: usize, most: usize) -> Refusal {
+fn too_many(path: &str, policy_type: &PolicyType, [documents, most]: [usize; 2], why: String) -> Refusal {
     let policy_type = policy_type.to_string();
     let problem = Problem::TooManyPolicies {
         policy_type,
         documents,
         most,
+        why,
     };
     Refusal::new(path, problem)
 }
@@ -295,25 +315,39 @@ fn budgets(policies: &[CompiledPolicy], reserved: usize) -> Result<BTreeMap<Poli
         budget.characters.push(policy.text.chars().count());
     }
     for (policy_type, budget) in &budgets {
-        if budget.documents > budget.most_documents {
-            let guarded = |policy: &CompiledPolicy| {
-                let part = policy.parts.first();
-                policy.policy_type == *policy_type && part.is_some_and(|part| part.starts_with("guardrails"))
-            };
-            let path = if policies.iter().any(guarded) {
-                "guardrails"
-            } else {
-                "policies"
-            };
-            return Err(too_many(
-                path,
-                policy_type,
-                budget.documents,
-                budget.most_documents,
-            ));
+        let (documents, most) = (budget.documents, budget.most_documents);
+        if documents > most {
+            let why = format!(
+                "{}; the largest are {}",
+                limits::room(policy_type, reserved),
+                largest(policies, policy_type)
+            );
+            return Err(too_many("", policy_type, [documents, most], why));
         }
     }
     Ok(budgets)
+}
+
+/// How many documents are told when there are too many, and how many parts of each.
+const TOLD: usize = 3;
+
+/// What the largest documents of a type are made of.
+fn largest(policies: &[CompiledPolicy], policy_type: &PolicyType) -> String {
+    let mut sizes: Vec<(usize, &[String])> = policies
+        .iter()
+        .filter(|policy| policy.policy_type == *policy_type)
+        .map(|policy| (policy.text.chars().count(), policy.parts.as_slice()))
+        .collect();
+    sizes.sort_by(|(one, parts), (other, others)| other.cmp(one).then_with(|| parts.cmp(others)));
+    let told = sizes.iter().take(TOLD).map(|(characters, parts)| {
+        let more = match parts.len().saturating_sub(TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let parts = parts.get(..TOLD).unwrap_or(parts).join(" with ");
+        format!("{parts}{more} ({} characters)", Thousands(*characters))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

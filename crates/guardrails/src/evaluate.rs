@@ -12,10 +12,11 @@
 mod case;
 mod condition;
 mod context;
+mod doubt;
 mod pattern;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 mod variables;
 
 pub use case::Case;

@@ -70,6 +70,21 @@ pub fn usable(policy_type: &PolicyType, reserved: usize) -> usize {
     }
 }
 
+/// Why [`usable`] is what it is, for a person.
+pub(crate) fn room(policy_type: &PolicyType, reserved: usize) -> String {
+    if !policy_type.is_additive() {
+        return "two of this type would override each other".to_owned();
+    }
+    let Limits {
+        slots, full_access, ..
+    } = limits(policy_type);
+    format!(
+        "AWS has {slots} places on an account, {full_access} of them is for its own policy that allows everything, \
+         policies.reservedSlots keeps {reserved}, and half of the rest is free for the new documents while old and new ones \
+         overlap"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@
 //! Where AWS takes one text or a list, a list is kept; what has no order is sorted only when it is compiled, so that a
 //! document of somebody's own is given to AWS in the order it was written in.
 
+mod condition;
+mod declarative;
 mod defect;
 mod grammar;
 mod json;
@@ -12,12 +14,14 @@ mod read;
 mod wildcard;
 mod write;
 
+pub use declarative::declarative;
 pub(crate) use defect::join;
 pub use defect::{Defect, Rule};
 pub use grammar::grammar;
 pub(crate) use grammar::service_control;
 pub use json::json;
 pub use operator::{Comparison, Operator, Quantifier};
+use read::is_resource;
 pub use wildcard::covers;
 pub(crate) use wildcard::{Glyph, covers_glyphs};
 

@@ -5,12 +5,13 @@
 //! Regions, the new one others, and together they allow none. [`regions`] tells.
 
 use crate::{
-    catalogue::{Catalogue, Guardrail},
+    catalogue::Catalogue,
+    compile::CompiledPolicy,
     evaluate::{Decision, Policies, Request},
-    policy::{Document, Effect, Selection, Statement},
+    policy::{Defect, Document, Effect, Selection, Statement},
 };
-use model::{Assertion, RoleName};
-use std::collections::BTreeSet;
+use model::{Assertion, PolicyType, RoleName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The account that stands for all of them: a pattern's `*` becomes this.
 const ACCOUNT: &str = "123456789012";
@@ -21,13 +22,13 @@ const REGION: &str = "us-east-1";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Blame {
     /// The operator could not prove any more that an account is usable, or an exempt principal is shut out.
-    #[error("{by} denies {who} {action}, which must stay possible", by = Statements(by))]
+    #[error("{by} denies {who} {action}, which must stay possible whatever else holds", by = Statements(by))]
     LockOut {
         /// `the operator's role <ARN>` or `the exempt principal <ARN>`.
         who: String,
         /// `service:Action`.
         action: String,
-        /// The statements that deny it, by `Sid`; `implicit`: none allows it.
+        /// The statements that deny it, or may: where they stand, see [`CompiledPolicy::origins`].
         by: Vec<String>,
     },
     /// An assertion does not hold.
@@ -46,9 +47,12 @@ pub enum Blame {
         action: String,
         /// On what.
         resource: String,
-        /// The statements that decide, by `Sid`.
+        /// The statements that decide: where they stand, or `FullAWSAccess` for AWS's own.
         by: Vec<String>,
     },
+    /// A text that is no document. The compiler makes none.
+    #[error("{0}")]
+    Unreadable(Defect),
 }
 
 struct Statements<'a>(&'a [String]);
@@ -57,44 +61,50 @@ impl std::fmt::Display for Statements<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             [one] if one == "implicit" => f.write_str("no statement allows it, which"),
-            [one] => write!(f, "statement {one}"),
-            several => write!(f, "statements {}", several.join(", ")),
+            // The others are places, which explain themselves.
+            [one] if one == FULL_ACCESS => write!(f, "statement {one}"),
+            several => f.write_str(&several.join(", ")),
         }
     }
 }
 
-/// Proves service control policies that are attached to an account: the operator's probe from inside stays possible, every
-/// exempt principal may do whatever a statement denies to others, and the assertions hold. Above the account everything is
-/// taken to be allowed. Statements of guardrails that exempt nobody on purpose may deny exempt principals, too.
+/// Proves the service control policies among those that are attached to an account: the operator's probe from inside stays
+/// possible, every exempt principal may do whatever a statement denies to others, and the assertions hold. Above the account
+/// everything is taken to be allowed. Guardrails that exempt nobody on purpose may deny exempt principals, too.
+///
+/// What is not known of a call, nobody may rely on: a statement that denies something only under a condition, such as a
+/// missing second factor, some network or some Region, is taken to deny it, unless the condition excludes the caller.
 pub fn prove(
-    policies: &[Document],
+    policies: &[CompiledPolicy],
     access_role: &RoleName,
     exempt: &[String],
     assertions: &[Assertion],
 ) -> Result<(), Box<Blame>> {
-    let unexempt = &unexempt(policies);
+    let documents = placed(policies).map_err(|defect| Box::new(Blame::Unreadable(defect)))?;
     // AWS attaches FullAWSAccess to the root, to each unit and to each account.
     let full = full_access();
-    let account: Vec<&Document> = policies.iter().chain([&full]).collect();
+    let account: Vec<&Document> = documents.iter().chain([&full]).collect();
     let levels = Policies::prepare([vec![&full], account]);
-    let probe = Request {
-        principal: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{access_role}/bulkhead"),
-        action: "organizations:DescribeOrganization".to_owned(),
-        resource: "*".to_owned(),
-        region: Some(REGION.to_owned()),
-        ..Request::default()
-    };
-    may(&levels, "the operator's role", &probe, &BTreeSet::new())?;
-    for pattern in exempt {
-        for (action, resource) in denied(policies) {
+    for account in accounts(&documents) {
+        let probe = Request {
+            principal: format!("arn:aws:sts::{account}:assumed-role/{access_role}/bulkhead"),
+            action: "organizations:DescribeOrganization".to_owned(),
+            resource: "*".to_owned(),
+            region: Some(REGION.to_owned()),
+            context: known(&[("aws:ViaAWSService", "false")]),
+            ..Request::default()
+        };
+        let by = levels.may_deny(&probe);
+        locked_out(&documents, "the operator's role", &probe, by)?;
+        for pattern in exempt {
             let request = Request {
-                principal: pattern.replace('*', ACCOUNT),
-                action,
-                resource,
-                region: Some(REGION.to_owned()),
+                principal: principal(pattern, &account),
+                context: known(&[]),
                 ..Request::default()
             };
-            may(&levels, "the exempt principal", &request, unexempt)?;
+            let by = levels.may_bind(&request).into_iter();
+            let by = by.filter(|place| !exempts_nobody(place)).collect();
+            locked_out(&documents, "the exempt principal", &request, by)?;
         }
     }
     assertions
@@ -102,42 +112,85 @@ pub fn prove(
         .try_for_each(|assertion| holds(&levels, assertion))
 }
 
-/// Statements of guardrails that exempt nobody: their `Sid` is the guardrail's name, perhaps with a number.
-fn unexempt(policies: &[Document]) -> BTreeSet<String> {
-    let names: Vec<&str> = Catalogue::bundled()
+/// The service control policies, each statement called by where it comes from: whoever wrote it finds it there, and no
+/// `Sid` can pretend to be a guardrail's.
+fn placed(policies: &[CompiledPolicy]) -> Result<Vec<Document>, Defect> {
+    let mut documents = Vec::new();
+    for policy in policies {
+        if policy.policy_type.as_str() != PolicyType::SERVICE_CONTROL {
+            continue;
+        }
+        let mut document = Document::parse_text(&policy.text)?;
+        for (statement, origin) in document.statements.iter_mut().zip(&policy.origins) {
+            statement.sid = Some(origin.clone());
+        }
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+/// Does it come from a guardrail that exempts nobody on purpose?
+fn exempts_nobody(place: &str) -> bool {
+    let name = place
+        .strip_prefix("guardrails[")
+        .and_then(|rest| rest.strip_suffix(']'));
+    name.and_then(|name| Catalogue::bundled().get(name).ok())
+        .is_some_and(|guardrail| !guardrail.exempts())
+}
+
+/// What every call has, and what is known of this one. The account is any.
+fn known(more: &[(&str, &str)]) -> BTreeMap<String, Vec<String>> {
+    let always = [
+        ("aws:SecureTransport", "true"),
+        ("aws:PrincipalIsAWSService", "false"),
+    ];
+    let mut context: BTreeMap<String, Vec<String>> = always
         .iter()
-        .filter(|guardrail| !guardrail.exempts())
-        .map(Guardrail::name)
+        .chain(more)
+        .map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]))
         .collect();
-    let numbered = |sid: &str, name: &str| {
-        sid.strip_prefix(name)
-            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let statements = policies.iter().flat_map(|document| &document.statements);
-    let sids = statements.filter_map(|statement| statement.sid.as_deref());
-    sids.filter(|sid| names.iter().any(|name| numbered(sid, name)))
+    context.insert("aws:PrincipalAccount".to_owned(), Vec::new());
+    context
+}
+
+/// Accounts that conditions tell apart by their principals' ARNs, and one for all others.
+fn accounts(documents: &[Document]) -> BTreeSet<String> {
+    let statements = documents.iter().flat_map(|document| &document.statements);
+    let keys = statements.flat_map(|statement| statement.conditions.values().flatten());
+    let arns = keys
+        .filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"))
+        .flat_map(|(_, values)| values);
+    arns.filter_map(|arn| arn.split(':').nth(4))
+        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        .chain([ACCOUNT])
         .map(str::to_owned)
         .collect()
 }
 
-fn may(
-    levels: &Policies,
+/// A principal that the pattern means, in this account if the pattern is about every account.
+fn principal(pattern: &str, account: &str) -> String {
+    pattern
+        .replacen("::*:", &format!("::{account}:"), 1)
+        .replace(['*', '?'], "x")
+}
+
+fn locked_out(
+    documents: &[Document],
     who: &str,
     request: &Request,
-    unexempt: &BTreeSet<String>,
+    by: Vec<String>,
 ) -> Result<(), Box<Blame>> {
-    let verdict = levels.evaluate(request, None);
-    let by: Vec<String> = verdict
-        .by
-        .into_iter()
-        .filter(|statement| !unexempt.contains(statement))
-        .collect();
-    if verdict.decision == Decision::Allow || by.is_empty() {
-        return Ok(());
-    }
+    let Some(first) = by.first() else { return Ok(()) };
+    let mut statements = documents.iter().flat_map(|document| &document.statements);
+    let denying = statements.find(|statement| statement.sid.as_ref() == Some(first));
+    let action = match denying.map(|statement| &statement.actions) {
+        _ if !request.action.is_empty() => request.action.clone(),
+        Some(Selection::Any(patterns)) => patterns.first().cloned().unwrap_or_default(),
+        _ => "what it does not leave out".to_owned(),
+    };
     Err(Box::new(Blame::LockOut {
         who: format!("{who} {}", request.principal),
-        action: request.action.clone(),
+        action,
         by,
     }))
 }
@@ -176,33 +229,8 @@ fn holds(levels: &Policies, assertion: &Assertion) -> Result<(), Box<Blame>> {
     }))
 }
 
-/// One request for each thing that a statement denies, as far as it says so by name.
-fn denied(policies: &[Document]) -> BTreeSet<(String, String)> {
-    let statements = policies.iter().flat_map(|document| &document.statements);
-    let mut requests = BTreeSet::new();
-    for statement in statements.filter(|statement| statement.effect == Effect::Deny) {
-        let actions: Vec<String> = match &statement.actions {
-            Selection::Any(patterns) => patterns.iter().map(|pattern| concrete_action(pattern)).collect(),
-            // Anything but these; one that no list of exceptions names.
-            Selection::Not(_) => vec!["ec2:DescribeInstances".to_owned(), "ec2:RunInstances".to_owned()],
-        };
-        let resource = match &statement.resources {
-            Selection::Any(patterns) => patterns
-                .first()
-                .map_or("*".to_owned(), |pattern| pattern.replace(['*', '?'], "x")),
-            Selection::Not(_) => "*".to_owned(),
-        };
-        requests.extend(actions.into_iter().map(|action| (action, resource.clone())));
-    }
-    requests
-}
-
-fn concrete_action(pattern: &str) -> String {
-    if pattern == "*" {
-        return "iam:GetRole".to_owned();
-    }
-    pattern.replace(['*', '?'], "X")
-}
+/// `Sid` of AWS's own policy.
+const FULL_ACCESS: &str = "FullAWSAccess";
 
 fn full_access() -> Document {
     let everything = || Selection::Any(vec!["*".to_owned()]);
@@ -210,7 +238,7 @@ fn full_access() -> Document {
         version: Some("2012-10-17".to_owned()),
         id: None,
         statements: vec![Statement {
-            sid: Some("FullAWSAccess".to_owned()),
+            sid: Some(FULL_ACCESS.to_owned()),
             effect: Effect::Allow,
             any_principal: false,
             actions: everything(),
@@ -240,109 +268,4 @@ pub fn regions(policies: &[Document]) -> Option<BTreeSet<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(text: &str) -> Document {
-        Document::parse_text(text).unwrap()
-    }
-    fn role() -> RoleName {
-        RoleName::parse("Access").unwrap()
-    }
-    fn proven(policies: &[Document], exempt: &[&str], assertions: &[Assertion]) -> Result<(), Box<Blame>> {
-        let exempt: Vec<String> = exempt.iter().map(|&pattern| pattern.to_owned()).collect();
-        prove(policies, &role(), &exempt, assertions)
-    }
-
-    const ALL: &str =
-        r#"{"Version":"2012-10-17","Statement":[{"Sid":"all","Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-    const BUT_ROLES: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"butRoles","Effect":"Deny","Action":["s3:Put*","iam:*"],"Resource":"*",
-        "Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/Access","arn:aws:iam::*:role/break-glass"]}}}]}"#;
-    const LEAVE: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"denyLeaveOrganization","Effect":"Deny","Action":"organizations:LeaveOrganization","Resource":"*"}]}"#;
-
-    #[test]
-    fn a_policy_that_shuts_the_operator_out_is_refused_with_its_statement() {
-        let blame = proven(&[document(ALL)], &[], &[]).unwrap_err();
-        let text = blame.to_string();
-        assert!(
-            text.contains("statement all denies the operator's role"),
-            "{text}"
-        );
-        assert!(text.contains("organizations:DescribeOrganization"), "{text}");
-        // An allow-list without it does so as well: AWS's own policy allows everything, so only where that is gone.
-        assert_eq!(proven(&[document(BUT_ROLES), document(LEAVE)], &[], &[]), Ok(()));
-    }
-
-    #[test]
-    fn exempt_principals_may_what_others_may_not() {
-        let policies = [document(BUT_ROLES), document(LEAVE)];
-        assert_eq!(
-            proven(&policies, &["arn:aws:iam::*:role/break-glass"], &[]),
-            Ok(())
-        );
-        let blame = proven(&policies, &["arn:aws:iam::*:role/audit"], &[]).unwrap_err();
-        assert!(
-            blame
-                .to_string()
-                .contains("statement butRoles denies the exempt principal"),
-            "{blame}"
-        );
-    }
-
-    #[test]
-    fn an_assertion_that_does_not_hold_names_what_decides() {
-        let asked = |allow, principal: &str, action: &str| Assertion {
-            name: "a".into(),
-            allow,
-            principal: principal.into(),
-            action: action.into(),
-            resource: "*".into(),
-            region: None,
-            context: std::collections::BTreeMap::new(),
-        };
-        let policies = [document(BUT_ROLES)];
-        let dev = "arn:aws:iam::*:role/dev";
-        assert_eq!(
-            proven(&policies, &[], &[asked(false, dev, "iam:CreateRole")]),
-            Ok(())
-        );
-        assert_eq!(
-            proven(
-                &policies,
-                &[],
-                &[asked(true, "arn:aws:iam::*:role/break-glass", "iam:CreateRole")]
-            ),
-            Ok(())
-        );
-        let denied = proven(&policies, &[], &[asked(true, dev, "iam:CreateRole")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            denied.contains("expects Allow, and statement butRoles denies"),
-            "{denied}"
-        );
-        let allowed = proven(&policies, &[], &[asked(false, dev, "ec2:RunInstances")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            allowed.contains("expects Deny, and statement FullAWSAccess allows"),
-            "{allowed}"
-        );
-    }
-
-    #[test]
-    fn regions_are_what_every_limit_leaves() {
-        let limit = |regions: &str| {
-            document(&format!(
-                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","NotAction":"iam:*","Resource":"*",
-                "Condition":{{"StringNotEquals":{{"aws:RequestedRegion":{regions}}}}}}}]}}"#
-            ))
-        };
-        assert_eq!(regions(&[document(ALL)]), None);
-        let both = [
-            limit(r#"["eu-west-1","eu-central-1"]"#),
-            limit(r#"["eu-west-1","us-east-1"]"#),
-        ];
-        assert_eq!(regions(&both), Some(BTreeSet::from(["eu-west-1".to_owned()])));
-    }
-}
+mod tests;

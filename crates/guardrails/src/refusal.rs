@@ -5,10 +5,11 @@ use std::fmt;
 
 /// One thing wrong with an environment of a Baseline: where, and what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {problem}")]
+#[error("{}{problem}", Prefix(path))]
 pub struct Refusal {
     /// Path into the environment, members of lists by their name: `guardrails[allowedRegions].parameters.regions[0]`,
     /// `policies[no-expensive].document.Statement[1].NotPrincipal`. `exemptPrincipals[0]` is in the configuration.
+    /// Empty: the environment as a whole.
     pub path: String,
     /// What is wrong there.
     pub problem: Problem,
@@ -38,16 +39,27 @@ impl Refusal {
     }
 }
 
+struct Prefix<'a>(&'a str);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            path => write!(f, "{path}: "),
+        }
+    }
+}
+
 /// What can be wrong; [`Problem::reason`] has one word for each kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The catalogue has no guardrail of this name.
-    #[error("there is no guardrail {name:?}; the nearest are {}", nearest.join(", "))]
+    #[error("there is no guardrail {name:?}; {}", Nearest(nearest))]
     UnknownGuardrail {
         /// The name as given.
         name: String,
-        /// The names most like it, best first.
+        /// The names almost like it, best first; perhaps none.
         nearest: Vec<String>,
     },
     /// The guardrail has no parameter of this name.
@@ -98,7 +110,7 @@ pub enum Problem {
         most: usize,
     },
     /// More documents than an account has room for.
-    #[error("too many policies of type {policy_type}: {} of {}", Thousands(*documents), Thousands(*most))]
+    #[error("too many policies of type {policy_type}: {} of {}: {why}", Thousands(*documents), Thousands(*most))]
     TooManyPolicies {
         /// Their type.
         policy_type: String,
@@ -107,6 +119,8 @@ pub enum Problem {
         /// How many there may be: half the free slots of an account, because a change attaches the new ones beside the
         /// old ones.
         most: usize,
+        /// Where that number comes from, and what takes most.
+        why: String,
     },
 }
 
@@ -122,6 +136,17 @@ impl Problem {
             Self::Document { .. } => "InvalidDocument",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooManyPolicies { .. } => "TooManyPolicies",
+        }
+    }
+}
+
+struct Nearest<'a>(&'a [String]);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("`kubectl bulkhead guardrails` lists all there are"),
+            near => write!(f, "did you mean {}?", near.join(" or ")),
         }
     }
 }
@@ -149,7 +174,7 @@ impl fmt::Display for Broken<'_> {
 }
 
 /// A number as people read it: 12,011.
-struct Thousands(usize);
+pub(crate) struct Thousands(pub(crate) usize);
 
 impl fmt::Display for Thousands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

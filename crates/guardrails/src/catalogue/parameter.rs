@@ -80,7 +80,7 @@ impl Kind {
             return None;
         }
         Some(match self {
-            Self::RegionList => "must be a Region such as eu-west-1",
+            Self::RegionList => "must be a Region such as eu-west-1 or ap-southeast-2",
             Self::AccountIdList => "must be 12 digits",
             Self::ArnPatternList => {
                 "must be arn:aws:<service>:<Region>:<account>:<resource>, without a variable"
@@ -93,8 +93,28 @@ impl Kind {
     }
 }
 
+/// The last word of every Region's name: one that has another is misspelled, and not a Region yet to come.
+const DIRECTIONS: [&str; 9] = [
+    "central",
+    "east",
+    "north",
+    "northeast",
+    "northwest",
+    "south",
+    "southeast",
+    "southwest",
+    "west",
+];
+
 /// `eu-west-1`, `us-gov-east-1`, `ap-southeast-7`.
 fn is_region(text: &str) -> bool {
+    if !text
+        .rsplit('-')
+        .nth(1)
+        .is_some_and(|word| DIRECTIONS.contains(&word))
+    {
+        return false;
+    }
     let mut parts = text.split('-').rev();
     let number = parts
         .next()
@@ -262,19 +282,21 @@ impl Parameter {
 
     fn count(&self, path: &str, items: usize) -> Result<(), Refusal> {
         let (least, most) = (self.min_items.unwrap_or(0), self.max_items.unwrap_or(usize::MAX));
-        let items_of = |number: usize| if number == 1 { "1 item" } else { "items" };
+        let items_of = |number: usize| match number {
+            0 => "an empty list".to_owned(),
+            1 => "a list of 1 item".to_owned(),
+            many => format!("a list of {many} items"),
+        };
         let rule = if items < least {
-            format!("must have at least {least}")
+            let plural = if least == 1 { "" } else { "s" };
+            format!("must have at least {least} item{plural}")
         } else if items > most {
-            format!("must have at most {most}")
+            let plural = if most == 1 { "" } else { "s" };
+            format!("must have at most {most} item{plural}")
         } else {
             return Ok(());
         };
-        let value = match items {
-            1 => items_of(1).to_owned(),
-            many => format!("{many} {}", items_of(many)),
-        };
-        Err(Refusal::invalid(path, rule, value))
+        Err(Refusal::invalid(path, rule, items_of(items)))
     }
 
     fn text(&self, path: &str, text: &str) -> Result<(), Refusal> {

@@ -134,7 +134,7 @@ fn holes_are_filled() {
 
     let tags = statements(
         "requireResourceTags",
-        json!({"keys": ["owner", "cost-center"], "instances": false}),
+        json!({"keys": ["owner", "cost-center"], "instances": false, "volumes": false}),
     )
     .unwrap();
     let keys: Vec<&String> = tags
@@ -164,7 +164,7 @@ fn what_is_wrong_with_parameters_is_said_with_its_place() {
         (
             "allowedRegion",
             json!({}),
-            "guardrails[allowedRegion]: there is no guardrail \"allowedRegion\"; the nearest are allowedRegions, ",
+            "guardrails[allowedRegion]: there is no guardrail \"allowedRegion\"; did you mean allowedRegions?",
         ),
         (
             "allowedRegions",
@@ -199,12 +199,17 @@ fn what_is_wrong_with_parameters_is_said_with_its_place() {
         (
             "allowedRegions",
             json!({"regions": []}),
-            "guardrails[allowedRegions].parameters.regions: is 0 items: must have at least 1",
+            "guardrails[allowedRegions].parameters.regions: is an empty list: must have at least 1 item",
         ),
         (
             "allowedRegions",
             json!({"regions": ["eu-west-1", "EU (Ireland)"]}),
             "guardrails[allowedRegions].parameters.regions[1]: is \"EU (Ireland)\": must be a Region such as eu-west-1",
+        ),
+        (
+            "allowedRegions",
+            json!({"regions": ["eu-wset-1"]}),
+            "guardrails[allowedRegions].parameters.regions[0]: is \"eu-wset-1\": must be a Region such as eu-west-1",
         ),
         (
             "allowedRegions",

@@ -62,7 +62,7 @@ fn join(one: &Statement, other: &Statement) -> Option<Statement> {
 }
 
 /// The statement with its lists sorted, and without what they say twice.
-fn normal(statement: Statement) -> Statement {
+pub(super) fn normal(statement: Statement) -> Statement {
     let actions = |patterns: Vec<String>| {
         smallest(patterns, |pattern, other| {
             covered(&pattern.to_ascii_lowercase(), &other.to_ascii_lowercase())

@@ -1,23 +1,45 @@
 //! As few documents as possible.
 
-use super::{CompiledPolicy, merge::document};
-use crate::{
-    Problem, Refusal, limits,
-    policy::{Document, Statement},
+use super::{
+    CompiledPolicy,
+    merge::{document, normal},
 };
+use crate::{Problem, Refusal, limits, policy::Statement};
 use model::PolicyType;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
+
+/// A statement, and where it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    statement: Statement,
+    /// See [`CompiledPolicy::origins`].
+    origin: String,
+    /// What it decides, whatever it is called and however it is written.
+    meaning: Rc<Statement>,
+}
+
+impl Placed {
+    pub(super) fn new(statement: Statement, origin: String) -> Self {
+        let meaning = Rc::new(normal(Statement {
+            sid: None,
+            ..statement.clone()
+        }));
+        Self {
+            statement,
+            origin,
+            meaning,
+        }
+    }
+}
 
 /// What has to get into documents.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    /// Which part of the environment it comes from.
-    pub(super) part: String,
-    pub(super) statements: Vec<Statement>,
+    /// Which parts of the environment it comes from: one, but for documents of somebody's own that say the same.
+    pub(super) parts: Vec<String>,
+    pub(super) statements: Vec<Placed>,
     /// Is it a document of somebody's own? Then it is never taken apart.
     pub(super) own: bool,
-    /// `Id` of that document, which then shares it with nothing: another would have to lose its name.
-    pub(super) id: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -28,33 +50,33 @@ struct Bin {
 }
 
 impl Bin {
-    /// Its statements in the order they are written: by part, and within one as they come.
-    fn statements(&self) -> Vec<Statement> {
+    /// Its statements in the order they are written: by part, and within one as they come. What is said already is not said
+    /// again. A `Sid` may stand once in a document: the first keeps it, and guardrails, whose `Sid` tells their name, come
+    /// first; the console gives each first statement the same `Sid`, so theirs says little.
+    fn statements(&self) -> Vec<Placed> {
         let mut items: Vec<&Item> = self.items.iter().collect();
-        items.sort_by(|one, other| (&one.part, first_sid(one)).cmp(&(&other.part, first_sid(other))));
-        items
-            .into_iter()
-            .flat_map(|item| item.statements.iter().cloned())
-            .collect()
+        items.sort_by(|one, other| (&one.parts, first_sid(one)).cmp(&(&other.parts, first_sid(other))));
+        let (mut said, mut sids) = (BTreeSet::new(), BTreeSet::new());
+        let mut statements = Vec::new();
+        for placed in items.into_iter().flat_map(|item| &item.statements) {
+            if !said.insert(&placed.meaning) {
+                continue;
+            }
+            let mut placed = placed.clone();
+            placed.statement.sid = placed.statement.sid.filter(|sid| sids.insert(sid.clone()));
+            statements.push(placed);
+        }
+        statements
     }
 
     fn text(&self) -> String {
-        match self.items.as_slice() {
-            [one] => one.text(),
-            _ => document(self.statements()).to_text(),
-        }
+        let statements = self.statements().into_iter();
+        document(statements.map(|placed| placed.statement).collect()).to_text()
     }
 
-    /// Does the item fit? A `Sid` may stand once in a document.
+    /// Does the item fit?
     fn takes(&self, item: &Item, most: usize) -> bool {
-        let sids = |item: &Item| -> BTreeSet<String> {
-            item.statements
-                .iter()
-                .filter_map(|statement| statement.sid.clone())
-                .collect()
-        };
-        let new = sids(item);
-        if self.closed || self.items.iter().any(|held| !sids(held).is_disjoint(&new)) {
+        if self.closed {
             return false;
         }
         let mut with = self.clone();
@@ -65,19 +87,20 @@ impl Bin {
 
 /// Guardrails number their statements, so the length counts before the text: 10 comes after 9.
 fn first_sid(item: &Item) -> Option<(usize, &str)> {
-    let sid = item.statements.first()?.sid.as_deref()?;
+    let sid = item.statements.first()?.statement.sid.as_deref()?;
     Some((sid.len(), sid))
 }
 
 /// Packs, and proves that every document has a size AWS takes.
 pub(super) fn pack(policy_type: &PolicyType, items: Vec<Item>) -> Result<Vec<CompiledPolicy>, Refusal> {
     let most = limits::limits(policy_type).characters;
-    let whole: Vec<Item> = items.clone();
-    let apart: Vec<Item> = items.into_iter().flat_map(taken_apart).collect();
+    let whole = once(items);
+    let apart: Vec<Item> = whole.clone().into_iter().flat_map(taken_apart).collect();
     for item in &apart {
         let characters = item.characters();
         if characters > most {
-            return Err(Refusal::new(&item.part, Problem::TooLarge { characters, most }));
+            let path = item.parts.join(", ");
+            return Err(Refusal::new(path, Problem::TooLarge { characters, most }));
         }
     }
     // From what reads best to what takes least; the first of those that take least is chosen.
@@ -94,21 +117,43 @@ pub(super) fn pack(policy_type: &PolicyType, items: Vec<Item>) -> Result<Vec<Com
     Ok(best.into_iter().map(|bin| compiled(policy_type, &bin)).collect())
 }
 
+/// Documents of somebody's own that say the same are one.
+fn once(items: Vec<Item>) -> Vec<Item> {
+    let meaning = |item: &Item| -> BTreeSet<Rc<Statement>> {
+        let statements = item.statements.iter();
+        statements.map(|placed| Rc::clone(&placed.meaning)).collect()
+    };
+    let mut kept: Vec<Item> = Vec::new();
+    for item in items {
+        let same = kept
+            .iter_mut()
+            .find(|other| other.own && item.own && meaning(other) == meaning(&item));
+        match same {
+            Some(other) => other.parts.extend(item.parts),
+            None => kept.push(item),
+        }
+    }
+    kept
+}
+
 fn compiled(policy_type: &PolicyType, bin: &Bin) -> CompiledPolicy {
-    let parts: BTreeSet<&String> = bin.items.iter().map(|item| &item.part).collect();
+    let parts: BTreeSet<&String> = bin.items.iter().flat_map(|item| &item.parts).collect();
     CompiledPolicy {
         policy_type: policy_type.clone(),
         text: bin.text(),
         parts: parts.into_iter().cloned().collect(),
+        origins: bin.statements().into_iter().map(|placed| placed.origin).collect(),
     }
 }
 
 impl Item {
     /// A document with this alone.
     fn text(&self) -> String {
-        let id = self.id.clone();
-        let document = document(self.statements.clone());
-        Document { id, ..document }.to_text()
+        let bin = Bin {
+            items: vec![self.clone()],
+            closed: false,
+        };
+        bin.text()
     }
 
     fn characters(&self) -> usize {
@@ -122,16 +167,14 @@ fn taken_apart(item: Item) -> Vec<Item> {
         return vec![item];
     }
     let Item {
-        part,
+        parts,
         statements,
         own,
-        id,
     } = item;
     let one = |statement| Item {
-        part: part.clone(),
+        parts: parts.clone(),
         statements: vec![statement],
         own,
-        id: id.clone(),
     };
     statements.into_iter().map(one).collect()
 }
@@ -140,11 +183,11 @@ fn taken_apart(item: Item) -> Vec<Item> {
 fn first_fit(mut items: Vec<Item>, most: usize, own_alone: bool) -> Vec<Bin> {
     items.sort_by_cached_key(|item| {
         let text = item.text();
-        (std::cmp::Reverse(text.chars().count()), item.part.clone(), text)
+        (std::cmp::Reverse(text.chars().count()), item.parts.clone(), text)
     });
     let mut bins: Vec<Bin> = Vec::new();
     for item in items {
-        let closed = item.id.is_some() || (own_alone && item.own);
+        let closed = own_alone && item.own;
         let open = bins.iter_mut().find(|bin| !closed && bin.takes(&item, most));
         match open {
             Some(bin) => bin.items.push(item),

@@ -1,6 +1,6 @@
 //! Cases in a file: policies, a request, and what is expected.
 
-use super::{Decision, Organization, Policies, Request, Verdict};
+use super::{Decision, Organization, Policies, Request, Verdict, context::is_principal};
 use crate::policy::{Defect, Document, Rule, join, json, service_control};
 use model::AccountId;
 use serde_json::{Map, Value};
@@ -39,11 +39,21 @@ impl Case {
     /// ```
     ///
     /// `policies` has a list of documents for each level from the root to the account. `principalTags`, `region`, `context`,
-    /// `org` and `expect` may be left out. A defect has the path into the list.
+    /// `org` and `expect` may be left out. No two cases have one name. A defect has the path into the list.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, Defect> {
         let value = json(text)?;
         let cases = list("", &value, "a list of cases")?;
-        each("", cases, case)
+        let cases = each("", cases, case)?;
+        // A result is told by the name of its case.
+        let mut known = BTreeMap::new();
+        for (index, case) in cases.iter().enumerate() {
+            if let Some(earlier) = known.insert(case.name.as_str(), index) {
+                let rule = Rule::DuplicateCase(earlier);
+                let name = Value::from(case.name.as_str());
+                return Err(Defect::new(format!("[{index}].name"), rule, name));
+            }
+        }
+        Ok(cases)
     }
 
     /// What the evaluator says.
@@ -121,20 +131,38 @@ fn request(path: &str, value: &Value) -> Result<Request, Defect> {
         "principal",
         "a request has the ARN of its principal",
     )?;
-    if !principal.starts_with("arn:") {
+    if !is_principal(&principal) {
         let value = principal.as_str().into();
-        return Err(wrong(&join(path, "principal"), "an ARN", &value));
+        let what = "the ARN of a user, the root user, a role, or a session of a role or of a federated user";
+        return Err(wrong(&join(path, "principal"), what, &value));
     }
     let action = text(path, fields, "action", "a request has an action")?;
+    let word = |text: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        !text.is_empty() && text.bytes().all(plain)
+    };
     if !action
         .split_once(':')
-        .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty())
-        || action.contains(['*', '?'])
+        .is_some_and(|(service, name)| word(service) && word(name))
     {
         let value = action.as_str().into();
         return Err(wrong(
             &join(path, "action"),
             "service:Name, without wildcards",
+            &value,
+        ));
+    }
+    let resource = text(
+        path,
+        fields,
+        "resource",
+        "a request has a resource; * where there is none",
+    )?;
+    if resource.is_empty() {
+        let value = resource.into();
+        return Err(wrong(
+            &join(path, "resource"),
+            "an ARN, or * where there is none",
             &value,
         ));
     }
@@ -146,12 +174,7 @@ fn request(path: &str, value: &Value) -> Result<Request, Defect> {
             by_key(&join(path, "principalTags"), tags, scalar)
         })?,
         action,
-        resource: text(
-            path,
-            fields,
-            "resource",
-            "a request has a resource; * where there is none",
-        )?,
+        resource,
         region: match fields.get("region") {
             Some(value) => Some(string(&join(path, "region"), value)?),
             None => None,

@@ -110,6 +110,26 @@ impl Condition {
         }
     }
 
+    /// In lower case.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Would it hold if the request's value were the one it names?
+    pub(super) fn holds_where_equal(&self) -> bool {
+        let asks_for_absent = |value: &Value| matches!(value, Value::Truth(true));
+        match self.operator.comparison {
+            Comparison::Null => !self.values.iter().all(asks_for_absent),
+            _ => !self.operator.negated,
+        }
+    }
+
+    /// Does it compare with a variable that has no value in the context?
+    pub(super) fn has_unknown_variable(&self, context: &Context) -> bool {
+        let unknown = |value: &Value| matches!(value, Value::Text(text) if text.resolve(context).is_none());
+        self.values.iter().any(unknown)
+    }
+
     /// Does a value of the request match one of the policy's? One whose variable has no value matches nothing.
     fn matches(&self, given: &str, context: &Context) -> bool {
         use Comparison as C;

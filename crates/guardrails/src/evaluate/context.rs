@@ -91,6 +91,19 @@ impl<'a> Principal<'a> {
     }
 }
 
+/// Is it the ARN of somebody who can call?
+pub(super) fn is_principal(arn: &str) -> bool {
+    Principal::parse(arn).is_some_and(|principal| {
+        let named = match principal.kind {
+            Kind::Root | Kind::Federated => true,
+            Kind::User { name } | Kind::Session { role: name } => !name.is_empty(),
+            Kind::Role { path_and_name } => !path_and_name.is_empty(),
+        };
+        let account = principal.account;
+        arn.starts_with("arn:") && named && account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
 /// The values of condition keys in one request.
 #[derive(Clone, Debug)]
 pub(super) struct Context {

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::net::IpAddr;
 
 /// An integer or decimal number.
-pub(super) fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Option<f64> {
     // Rust also reads "inf" and "nan".
     let numeric = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E');
     text.bytes().all(numeric).then(|| text.parse().ok())?
@@ -12,7 +12,7 @@ pub(super) fn number(text: &str) -> Option<f64> {
 
 /// A moment, as one of the W3C's profiles of ISO 8601 (`2026`, `2026-01`, `2026-01-31`, `2026-01-31T12:30Z`,
 /// `2026-01-31T12:30:00.5+01:00`) or as seconds since 1970. Four digits are a year; what lacks a time is midnight, UTC.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     if text.len() != 4
         && let Ok(seconds) = text.parse::<i64>()
     {
@@ -37,7 +37,7 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
 }
 
 /// `true` or `false`, in any case.
-pub(super) fn truth(text: &str) -> Option<bool> {
+pub(crate) fn truth(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") {
@@ -48,20 +48,20 @@ pub(super) fn truth(text: &str) -> Option<bool> {
 }
 
 /// Base64 without its padding, which adds nothing to the bytes.
-pub(super) fn base64(text: &str) -> &str {
+pub(crate) fn base64(text: &str) -> &str {
     text.trim_end_matches('=')
 }
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
+pub(crate) struct Range {
     network: IpAddr,
     prefix: u32,
 }
 
 impl Range {
     /// Reads CIDR notation; without a prefix, it is the one address.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
             None => (text, None),
@@ -72,7 +72,7 @@ impl Range {
         (prefix <= bits).then_some(Self { network, prefix })
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         match (self.network, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let differ = u32::from(network) ^ u32::from(address);

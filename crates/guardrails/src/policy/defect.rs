@@ -26,6 +26,9 @@ pub enum Rule {
     /// JSON lets a name stand twice; which one counts is anybody's guess.
     #[error("a name may stand once in an object")]
     DuplicateName,
+    /// Two cases of one list have the same name.
+    #[error("a name may stand once in a list of cases, and [{0}] has it too")]
+    DuplicateCase(usize),
     /// Another kind of JSON value is needed.
     #[error("must be {0}")]
     Shape(&'static str),
@@ -64,6 +67,23 @@ pub enum Rule {
     /// `Resource`, `NotResource`.
     #[error("must be * or an ARN of six parts (a * that ends a part can stand for those that are missing)")]
     Resource,
+    /// An action that policies of an organization cannot have.
+    #[error(
+        "must be * or service:Name: a service is letters, digits and -, and wildcards stand in the name alone"
+    )]
+    Service,
+    /// A resource that policies of an organization cannot have.
+    #[error("must be * or begin with arn:")]
+    Arn,
+    /// A key of a condition.
+    #[error("a condition key is prefix:name, such as aws:PrincipalArn")]
+    ConditionKey,
+    /// A value of a condition that its operator cannot compare.
+    #[error("must be {0}, or nothing ever equals it")]
+    Value(&'static str),
+    /// A variable that AWS does not replace.
+    #[error("a variable is ${{key}} or ${{key, 'default'}}, and ${{$}} stands for $ itself")]
+    Variable,
     /// Condition operators.
     #[error("AWS knows no such condition operator")]
     Operator,

@@ -215,7 +215,7 @@ fn is_action(pattern: &str) -> bool {
 }
 
 /// `*`, or an ARN pattern; a `*` that ends a part goes beyond it, so it can stand for parts that are missing.
-fn is_resource(pattern: &str) -> bool {
+pub(super) fn is_resource(pattern: &str) -> bool {
     pattern == "*"
         || pattern.split_once(':').is_some_and(|(first, rest)| {
             covers(first, "arn")

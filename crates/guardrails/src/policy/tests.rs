@@ -283,12 +283,126 @@ fn resource_control_policies_only_deny_named_services_and_never_sts() {
     );
     let not = any(json!({"Action": null, "NotAction": "s3:*"})).unwrap_err();
     assert!(not.starts_with("Statement[0].NotAction is [\"s3:*\"]"), "{not}");
-    for action in ["*", "sts:AssumeRole", "STS:*", "s*:*", "*:*", "s?s:Get*", "?ts:*"] {
+    for action in ["s*:*", "*:*", "s?s:Get*", "?ts:*"] {
+        let said = any(json!({"Action": ["s3:*", action]})).unwrap_err();
+        let path =
+            format!("Statement[0].Action[1] is {action:?}: must be * or service:Name: a service is letters");
+        assert!(said.starts_with(&path), "{said}");
+    }
+    for action in ["*", "sts:AssumeRole", "STS:*"] {
         let said = any(json!({"Action": ["s3:*", action]})).unwrap_err();
         let path = format!("Statement[0].Action[1] is {action:?}: resource control policies");
         assert!(said.starts_with(&path), "{said}");
     }
     assert_eq!(graded("TAG_POLICY", &json!({"Principal": "*"})), Ok(()));
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_path_and_value() {
+    let scp = PolicyType::SERVICE_CONTROL;
+    let under =
+        |operator: &str, value: serde_json::Value| json!({"Condition": {operator: {"aws:Key": value}}});
+    for (changes, expected) in [
+        (
+            json!({"Action": "*:Get"}),
+            "Action is \"*:Get\": must be * or service:Name",
+        ),
+        (json!({"Action": "s3.x:Get"}), "Action is \"s3.x:Get\": must be"),
+        (
+            json!({"Action": ["s3:Get", "s3:Get.Object"]}),
+            "Action[1] is \"s3:Get.Object\": must be",
+        ),
+        (
+            json!({"Resource": "ar*:aws:s3:::x"}),
+            "Resource is \"ar*:aws:s3:::x\": must be * or begin with arn:",
+        ),
+        (
+            json!({"Resource": "arn:aws:s3:::${aws:username"}),
+            "Resource is \"arn:aws:s3:::${aws:username\": a variable is ${key}",
+        ),
+        (
+            under("Bool", json!("maybe")),
+            "Condition.Bool.aws:Key is \"maybe\": must be true or false",
+        ),
+        (
+            under("Null", json!("no")),
+            "Condition.Null.aws:Key is \"no\": must be true or false",
+        ),
+        (
+            under("IpAddress", json!(["10.0.0.0/8", "10.0.0.0/99"])),
+            "Condition.IpAddress.aws:Key[1] is \"10.0.0.0/99\": must be an address",
+        ),
+        (
+            under("NotIpAddress", json!("300.1.1.1")),
+            "Condition.NotIpAddress.aws:Key is \"300.1.1.1\"",
+        ),
+        (
+            under("NumericLessThan", json!("ten")),
+            "Condition.NumericLessThan.aws:Key is \"ten\": must be a number",
+        ),
+        (
+            under("DateLessThanIfExists", json!("soon")),
+            "Condition.DateLessThanIfExists.aws:Key is \"soon\": must be a date",
+        ),
+        (
+            under("BinaryEquals", json!("?")),
+            "Condition.BinaryEquals.aws:Key is \"?\": must be base64",
+        ),
+        (
+            under("ArnNotLike", json!("role/x")),
+            "Condition.ArnNotLike.aws:Key is \"role/x\": must be * or an ARN",
+        ),
+        (
+            under("StringLike", json!("${aws:username, x}")),
+            "Condition.StringLike.aws:Key is \"${aws:username, x}\": a variable",
+        ),
+        (
+            under("StringLike", json!("${username}")),
+            "Condition.StringLike.aws:Key is \"${username}\": a variable",
+        ),
+        (
+            json!({"Condition": {"StringEquals": {"PrincipalArn": "x"}}}),
+            "Condition.StringEquals.PrincipalArn is \"PrincipalArn\": a condition key",
+        ),
+        (
+            json!({"Condition": {"StringEquals": {"": "x"}}}),
+            "Condition.StringEquals is \"\": a condition key",
+        ),
+    ] {
+        let said = graded(scp, &changes).unwrap_err();
+        assert!(said.starts_with(&format!("Statement[0].{expected}")), "{said}");
+    }
+    for changes in [
+        json!({"Action": ["S3:GetObject", "s3-object-lambda:Get*"]}),
+        json!({"Resource": ["arn:aws:s3:::${aws:PrincipalTag/team, 'none'}/*", "arn:*"]}),
+        under("Bool", json!(["true", "False", false])),
+        under("IpAddress", json!(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"])),
+        under("NumericLessThan", json!(["10", 1.5])),
+        under(
+            "DateGreaterThan",
+            json!(["2026-01-31T12:30:00Z", "2026-01", "1769862600"]),
+        ),
+        under("BinaryEquals", json!("QmluYXJ5VmFsdWU=")),
+        under(
+            "ArnLike",
+            json!([
+                "*",
+                "arn:aws:iam::*:role/${aws:username}",
+                "${aws:PrincipalTag/arn}"
+            ]),
+        ),
+        under("StringEquals", json!(["${$}", "${*}", "${saml:aud}", "{x}"])),
+        json!({"Condition": {"StringEquals": {"token.actions.githubusercontent.com:sub": "x", "aws:PrincipalTag/a b": "y"}}}),
+    ] {
+        assert_eq!(graded(scp, &changes), Ok(()), "{changes}");
+    }
+    let named = parsed(
+        &json!({"Version": "2012-10-17", "Id": "mine", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}),
+    );
+    let said = grammar(&PolicyType::service_control(), &named)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(said, "Id is \"mine\": policies of an organization have no Id");
 }
 
 #[test]

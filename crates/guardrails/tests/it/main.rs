@@ -9,6 +9,7 @@
 
 mod compiled;
 mod documents;
+mod regions;
 mod requests;
 
 use guardrails::evaluate::{Case, Decision, Verdict};
@@ -38,7 +39,13 @@ fn decided(denied: bool, by: &[String]) -> Decided {
 
 /// What the two evaluators decide about each of the cases, ours first.
 fn verdicts(cases: &[Value]) -> Vec<(Decided, Decided)> {
-    let text = Value::from(cases.to_vec()).to_string();
+    // A name may stand once in a list.
+    let named = cases.iter().enumerate().map(|(at, case)| {
+        let mut case = case.clone();
+        case["name"] = at.to_string().into();
+        case
+    });
+    let text = named.collect::<Value>().to_string();
     let ours = Case::parse_list(&text).unwrap();
     let theirs = evaluate_scp_cases(&text).unwrap();
     assert_eq!((ours.len(), theirs.len()), (cases.len(), cases.len()));
@@ -58,7 +65,7 @@ fn verdicts(cases: &[Value]) -> Vec<(Decided, Decided)> {
 /// A case for each request under the same policies, by level.
 fn cases(policies: &Value, requests: &[Value]) -> Vec<Value> {
     let case = |request| {
-        json!({"name": "drawn", "policies": policies, "request": request,
+        json!({"policies": policies, "request": request,
             "org": {"managementAccount": requests::MANAGEMENT}})
     };
     requests.iter().map(case).collect()

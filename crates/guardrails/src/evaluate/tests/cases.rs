@@ -101,8 +101,28 @@ fn a_case_that_is_wrong_is_refused_with_its_path() {
         ),
         (
             "/0/request/principal",
+            json!("arn:aws:iam::111122223333:rool/x"),
+            "[0].request.principal is \"arn:aws:iam::111122223333:rool/x\": must be the ARN of",
+        ),
+        (
+            "/0/request/principal",
+            json!("arn:aws:iam::12:role/x"),
+            "[0].request.principal is \"arn:aws:iam::12:role/x\": must be the ARN of",
+        ),
+        (
+            "/0/request/action",
+            json!("s3: Get Object:x"),
+            "[0].request.action is \"s3: Get Object:x\": must be service:Name, without wildcards",
+        ),
+        (
+            "/0/request/resource",
+            json!(""),
+            "[0].request.resource is \"\": must be an ARN, or * where there is none",
+        ),
+        (
+            "/0/request/principal",
             json!("admin"),
-            "[0].request.principal is \"admin\": must be an ARN",
+            "[0].request.principal is \"admin\": must be the ARN of",
         ),
         (
             "/0/request/action",
@@ -173,4 +193,22 @@ fn a_case_that_is_wrong_is_refused_with_its_path() {
     );
     let defect = Case::parse_list("{}").unwrap_err().to_string();
     assert_eq!(defect, "the document is {}: must be a list of cases");
+}
+
+#[test]
+fn two_cases_of_one_name_are_refused_with_the_name_and_both_places() {
+    let mut cases = sound();
+    let list = cases.as_array_mut().unwrap();
+    list.truncate(1);
+    let named = |name: &str| {
+        let mut case = list[0].clone();
+        case["name"] = json!(name);
+        case
+    };
+    let cases = json!([named("a"), named("b"), named("c"), named("b")]);
+    let defect = Case::parse_list(&cases.to_string()).unwrap_err().to_string();
+    let said = "[3].name is \"b\": a name may stand once in a list of cases, and [1] has it too";
+    assert_eq!(defect, said);
+    let cases = json!([named("a"), named("b"), named("B")]);
+    assert_eq!(Case::parse_list(&cases.to_string()).unwrap().len(), 3);
 }
