@@ -138,12 +138,11 @@ fn names_service(action: &str) -> bool {
     let Some((service, action)) = action.split_once(':') else {
         return false;
     };
-    let service_ok = service
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    // Neither tells upper from lower case (IAM user guide, reference_policies_elements_action).
+    let service_ok = service.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let action_ok = action
         .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "*?_".contains(c));
+        .all(|c| c.is_ascii_alphanumeric() || "*?_-".contains(c));
     !service.is_empty() && !action.is_empty() && service_ok && action_ok
 }
 
@@ -243,6 +242,7 @@ mod tests {
     fn scps_take_the_full_language_since_2025() {
         for good in [
             json!({"Effect": "Deny", "Action": "*", "Resource": "*"}),
+            json!({"Effect": "Deny", "Action": "S3:GetObject", "Resource": "*"}),
             json!([{"Sid": "a", "Effect": "Allow", "NotAction": ["iam:*", "sts:Get*"], "Resource": "arn:aws:s3:::x"},
                    {"Sid": "b", "Effect": "Allow", "Action": "s3:*Object", "NotResource": ["arn:aws:s3:::y"],
                     "Condition": {"StringEquals": {"aws:RequestedRegion": ["eu-central-1"]}}}]),
@@ -309,6 +309,20 @@ mod tests {
                 json!({"Effect": "Deny", "Action": "*", "Resource": "*",
                     "Condition": {"StringEqual": {"aws:PrincipalArn": "a"}}}),
                 "StringEqual is not a condition operator",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                    "Condition": {"stringEquals": {"aws:PrincipalArn": "a"}}}),
+                "stringEquals is not a condition operator",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+                    "Condition": {"ForAllValues:Null": {"aws:PrincipalArn": "true"}}}),
+                "ForAllValues:Null is not a condition operator",
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "*:Get", "Resource": "*"}),
+                "neither",
             ),
             (
                 json!({"Effect": "Deny", "Action": "*", "Resource": "*",

@@ -70,11 +70,11 @@ impl Comparison {
     /// By the operator's name without its kind; NotEquals is the negation of Equals.
     fn named(name: &str) -> Option<Self> {
         Some(match name {
-            "equals" | "notequals" => Self::Equal,
-            "lessthan" => Self::Less,
-            "lessthanequals" => Self::LessOrEqual,
-            "greaterthan" => Self::Greater,
-            "greaterthanequals" => Self::GreaterOrEqual,
+            "Equals" | "NotEquals" => Self::Equal,
+            "LessThan" => Self::Less,
+            "LessThanEquals" => Self::LessOrEqual,
+            "GreaterThan" => Self::Greater,
+            "GreaterThanEquals" => Self::GreaterOrEqual,
             _ => return None,
         })
     }
@@ -86,29 +86,28 @@ pub(crate) fn is_operator(name: &str) -> bool {
 }
 
 impl Condition {
-    /// None when there is no such operator. `variables` says whether the document's version has them.
+    /// None when there is no such operator; AWS tells upper from lower case in them. `variables` says whether the document's version has them.
     pub(super) fn new(operator: &str, key: &str, values: &[String], variables: bool) -> Option<Self> {
-        let name = operator.to_lowercase();
-        let (quantifier, name) = if let Some(rest) = name.strip_prefix("forallvalues:") {
+        let (quantifier, name) = if let Some(rest) = operator.strip_prefix("ForAllValues:") {
             (Some(Quantifier::All), rest)
-        } else if let Some(rest) = name.strip_prefix("foranyvalue:") {
+        } else if let Some(rest) = operator.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)
         } else {
-            (None, name.as_str())
+            (None, operator)
         };
-        let (if_exists, name) = match name.strip_suffix("ifexists") {
+        let (if_exists, name) = match name.strip_suffix("IfExists") {
             Some(rest) => (true, rest),
             None => (false, name),
         };
         // A missing key is all that Null is about.
-        if name == "null" && if_exists {
+        if name == "Null" && (if_exists || quantifier.is_some()) {
             return None;
         }
         Some(Self {
             key: key.to_lowercase(),
             quantifier,
             if_exists,
-            negated: name.contains("not"),
+            negated: name.contains("Not"),
             test: Test::new(name, values, variables)?,
         })
     }
@@ -139,7 +138,7 @@ impl Condition {
 }
 
 impl Test {
-    /// `name` in lower case, without prefix and suffix.
+    /// `name` without prefix and suffix.
     fn new(name: &str, values: &[String], variables: bool) -> Option<Self> {
         let patterns = |wildcards, fold| {
             let reading = Reading {
@@ -154,23 +153,23 @@ impl Test {
             fold,
         };
         Some(match name {
-            "stringequals" | "stringnotequals" => text(false, false),
-            "stringequalsignorecase" | "stringnotequalsignorecase" => text(false, true),
-            "stringlike" | "stringnotlike" => text(true, false),
+            "StringEquals" | "StringNotEquals" => text(false, false),
+            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" => text(false, true),
+            "StringLike" | "StringNotLike" => text(true, false),
             // The two behave alike: both take wildcards.
-            "arnequals" | "arnlike" | "arnnotequals" | "arnnotlike" => Self::Arn(patterns(true, false)),
-            "bool" => Self::Bool(values.iter().filter_map(|value| boolean(value)).collect()),
-            "null" => Self::Null(values.iter().filter_map(|value| boolean(value)).collect()),
-            "binaryequals" => Self::Binary(values.iter().map(|value| unpadded(value).to_owned()).collect()),
-            "ipaddress" | "notipaddress" => {
+            "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => Self::Arn(patterns(true, false)),
+            "Bool" => Self::Bool(values.iter().filter_map(|value| boolean(value)).collect()),
+            "Null" => Self::Null(values.iter().filter_map(|value| boolean(value)).collect()),
+            "BinaryEquals" => Self::Binary(values.iter().map(|value| unpadded(value).to_owned()).collect()),
+            "IpAddress" | "NotIpAddress" => {
                 Self::Ip(values.iter().filter_map(|value| Network::parse(value)).collect())
             }
             _ => {
-                if let Some(rest) = name.strip_prefix("numeric") {
+                if let Some(rest) = name.strip_prefix("Numeric") {
                     let values = values.iter().filter_map(|value| number(value)).collect();
                     Self::Number(Comparison::named(rest)?, values)
                 } else {
-                    let comparison = Comparison::named(name.strip_prefix("date")?)?;
+                    let comparison = Comparison::named(name.strip_prefix("Date")?)?;
                     Self::Date(
                         comparison,
                         values.iter().filter_map(|value| date(value)).collect(),
@@ -371,7 +370,7 @@ mod tests {
             ("ArnNotLike", "arn:aws:iam::1:role/*", "nonsense", true),
             ("Null", "true", "a", false),
             ("Null", "false", "a", true),
-            ("stringlikeifexists", "a*", "ab", true),
+            ("StringLikeIfExists", "a*", "ab", true),
         ] {
             assert_eq!(
                 holds(operator, &[policy], &[request]),
@@ -452,6 +451,8 @@ mod tests {
         for name in [
             "",
             "StringEqual",
+            "ForAnyValue:Null",
+            "stringEquals",
             "NullIfExists",
             "ForSome:StringEquals",
             "BoolNot",
