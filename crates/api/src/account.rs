@@ -85,6 +85,10 @@ pub struct AwsAccountSpec {
     /// The Baseline that governs the account. Default: the Baseline named in the operator's configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_ref: Option<BaselineRef>,
+    /// Keeps the account on one revision of its Baseline for a while, whatever is promoted. Only for who has the verb `pin` on
+    /// `awsaccounts`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_pin: Option<BaselinePin>,
     /// Tags of the account, beside those the Baseline sets. At most 50; keys of 1 to 128 and values of up to 256
     /// letters, digits, spaces and `_.:/=+-@`. Only keys the Baseline allows; keys beginning with `aws:` or
     /// `bulkhead.dev/` never. Example: `{data-class: confidential}`.
@@ -125,6 +129,24 @@ pub struct BaselineRef {
     #[schemars(length(min = 1, max = 52))]
     #[x_kube(validation = rules::subdomain("spec.baselineRef.name"))]
     pub name: String,
+}
+
+/// One revision of the Baseline that the account keeps.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselinePin {
+    /// Name of the BaselineRevision, one that the account has or that succeeded in its environment. Example:
+    /// `standard-3f9c2ab41d`.
+    #[schemars(length(min = 12, max = 63))]
+    #[x_kube(validation = rules::revision_reference("spec.baselinePin.revision"))]
+    pub revision: String,
+    /// Why, in one line of 1 to 256 characters.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::one_line("spec.baselinePin.reason"))]
+    pub reason: String,
+    /// When the pin ends, within the Baseline's `maxPinDuration`. Example: `2027-01-31T00:00:00Z`.
+    #[schemars(schema_with = "crate::schema::short_timestamp")]
+    pub expires_at: Timestamp,
 }
 
 /// What becomes of the AWS account when this object is deleted. `Retain` (default): nothing, it stays as it is.
@@ -218,6 +240,10 @@ pub struct BaselineStatusRef {
     /// account carries it as the tag `bulkhead.dev/revision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned: Option<AssignedStatus>,
+    /// `assigned.sequence` as it was when the conditions and all else of this status were computed: while the two differ,
+    /// Ready and Stalled speak of an earlier revision, as those of an earlier `observedGeneration` do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_sequence: Option<i64>,
     /// The revision that the account had in full when it was last seen so: every policy of it attached, none of an earlier
     /// one left, in its organizational unit, with its tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -246,6 +272,11 @@ pub struct AppliedStatus {
 pub struct UpdateStatus {
     /// Its name.
     pub revision: String,
+    /// When the account gets it by itself; before that its owner takes it with the label `bulkhead.dev/upgrade: now`. Absent:
+    /// a promotion brings it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::timestamp")]
+    pub deadline: Option<Timestamp>,
 }
 
 /// A policy of Bulkhead that is attached to an account.
@@ -272,13 +303,36 @@ pub struct AssignedStatus {
     /// changed: the cluster was restored to an older state.
     #[schemars(range(min = 1))]
     pub sequence: i64,
-    /// Who decided it: `Automatic`.
+    /// Who decided it: `Automatic`, `Promotion`, `Rollback` or `Pin`.
     pub by: String,
+    /// The promotion that decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<AssignedPromotion>,
     /// Keys of the tags that Bulkhead writes on the account, stored before the first of them is written.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(length(max = 50))]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub tag_keys: BTreeSet<String>,
+}
+
+/// Which part of which promotion gave an account its revision.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignedPromotion {
+    /// Name of the EnvironmentPromotion.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The attempt.
+    pub attempt: String,
+    /// The stage.
+    pub stage: String,
+    /// The wave; absent: a rollback, or an account that came late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<String>,
+    /// When it was decided.
+    #[schemars(schema_with = "crate::schema::timestamp")]
+    pub at: Timestamp,
 }
 
 /// An organizational unit.

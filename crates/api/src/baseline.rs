@@ -69,7 +69,12 @@ pub struct BaselineSpec {
     #[schemars(length(max = 40))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
     pub mandatory_tags: Vec<MandatoryTag>,
-    /// When accounts get what changes here. Default: `OnPromotion`.
+    /// How long `spec.baselinePin` of an AwsAccount may keep it on another revision at most. Default: `720h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::duration")]
+    pub max_pin_duration: Option<String>,
+    /// When accounts get what changes here. Default: `OnPromotion`. It counts only while no EnvironmentPromotion is about
+    /// this Baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_policy: Option<UpdatePolicy>,
     /// How many revisions that nothing refers to any more are kept, 1 to 100. Default: 10.
@@ -191,8 +196,8 @@ pub struct Assertion {
     #[schemars(length(min = 1, max = 1600))]
     #[x_kube(validation = rules::resource())]
     pub resource: String,
-    /// Region in which it is asked, at most 32 characters. Default: none, so that rules about regions do not match.
-    /// Example: `eu-west-1`.
+    /// Region in which it is asked, at most 32 characters. Default: none, as if the request named no region; a guardrail that
+    /// denies all but some regions then denies it, because none is not among them. Example: `eu-west-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::label("spec.environments.assertions.region"))]

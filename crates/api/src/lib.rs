@@ -10,14 +10,15 @@ mod account;
 mod approval;
 mod baseline;
 mod organization;
+mod promotion;
 mod revision;
 mod rules;
 mod schema;
 
 pub use account::{
-    AccessStatus, AppliedStatus, AssignedStatus, AwsAccount, AwsAccountSpec, AwsAccountStatus, BaselineRef,
-    BaselineStatusRef, CreationStatus, DeletionPolicy, GuardrailStatus, OrganizationalUnitStatus,
-    OutputsSpec, OutputsStatus, Owner, TagsStatus, UpdateStatus,
+    AccessStatus, AppliedStatus, AssignedPromotion, AssignedStatus, AwsAccount, AwsAccountSpec,
+    AwsAccountStatus, BaselinePin, BaselineRef, BaselineStatusRef, CreationStatus, DeletionPolicy,
+    GuardrailStatus, OrganizationalUnitStatus, OutputsSpec, OutputsStatus, Owner, TagsStatus, UpdateStatus,
 };
 pub use approval::{
     Approval, ApprovalAction, ApprovalDecision, ApprovalSpec, ApprovalSubject, Awaiting, SubjectKind,
@@ -32,6 +33,15 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 };
 pub use organization::{
     AccountsSlot, BrakeStatus, CountSlot, Organization, OrganizationSpec, OrganizationStatus,
+};
+pub use promotion::{
+    AttemptEnding, AttemptHistory, AttemptOutcome, AttemptStatus, Canary, ChangingStatus, ConditionGate,
+    EnvironmentPromotion, EnvironmentPromotionSpec, EnvironmentPromotionStatus, FailurePolicy, Gate,
+    GateStatus, GateType, HttpGate, JobGate, LastHandledStatus, Linear, OnDeadline, OnEmpty, OnError,
+    OnFailure, OptIn, PauseStatus, PlanStatus, PrometheusGate, RejectedStatus,
+    RevisionPolicy as PromotionRevisionPolicy, RollbackScope, RunAt, Stage, StageApproval,
+    StageApprovalStatus, StageStatus, Strategy, StrategyType, Supersede, TargetsStatus, Wave, WaveStatus,
+    Window, WindowStatus, WindowType,
 };
 pub use revision::{
     BaselineRevision, BaselineRevisionSpec, RevisionEnvironment, RevisionPolicy, RevisionTag,
@@ -72,8 +82,22 @@ pub mod conditions {
     pub const TAGGED: &str = "Tagged";
     /// The access role was used from inside the account.
     pub const ACCESS_VERIFIED: &str = "AccessVerified";
+    /// A later revision has succeeded in the account's environment, and its owner may take it; present only while True.
+    pub const UPDATE_AVAILABLE: &str = "UpdateAvailable";
     /// On a Baseline: the organizational units its environments are bound to are where the Baseline says.
     pub const UNITS_BOUND: &str = "OrganizationalUnitsBound";
+    /// On the Organization: no policy of this installation is attached to anything but accounts that Bulkhead made.
+    pub const POLICIES_IN_PLACE: &str = "PoliciesInPlace";
+    /// On an EnvironmentPromotion: whoever has to agree to the stage at hand has.
+    pub const APPROVED: &str = "Approved";
+    /// On an EnvironmentPromotion: waves may begin.
+    pub const WINDOW_OPEN: &str = "WindowOpen";
+    /// On an EnvironmentPromotion: no gate of the stage at hand has failed.
+    pub const GATES_PASSED: &str = "GatesPassed";
+    /// On an EnvironmentPromotion: no more accounts of the stage at hand failed than may.
+    pub const TARGETS_HEALTHY: &str = "TargetsHealthy";
+    /// On an EnvironmentPromotion: the attempt at hand succeeded; Unknown while it runs.
+    pub const SUCCEEDED: &str = "Succeeded";
     /// Every type the operator sets; any other belongs to another controller.
     pub const ALL: &[&str] = &[
         READY,
@@ -86,6 +110,13 @@ pub mod conditions {
         GUARDRAILS_APPLIED,
         TAGGED,
         ACCESS_VERIFIED,
+        UPDATE_AVAILABLE,
         UNITS_BOUND,
+        POLICIES_IN_PLACE,
+        APPROVED,
+        WINDOW_OPEN,
+        GATES_PASSED,
+        TARGETS_HEALTHY,
+        SUCCEEDED,
     ];
 }

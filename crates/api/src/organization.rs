@@ -65,7 +65,9 @@ pub struct OrganizationStatus {
     /// nothing is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brake: Option<BrakeStatus>,
-    /// Ready: the organization was read, and this installation governs it.
+    /// Ready: the organization was read, and this installation governs it. PoliciesInPlace is False while a policy of this
+    /// installation is attached to the root, to a unit or to an account that Bulkhead did not make: somebody has attached it
+    /// there, and Bulkhead never detaches it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

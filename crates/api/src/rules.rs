@@ -427,3 +427,91 @@ pub(crate) fn digest() -> Rule {
         "self.matches('^sha256:[0-9a-f]{64}$')",
     )
 }
+
+// --- EnvironmentPromotion
+
+/// Which Baseline an EnvironmentPromotion is about never changes. Sits on the spec.
+pub(crate) fn baseline_ref_immutable() -> Rule {
+    rule(
+        "self.baselineRef.name == oldSelf.baselineRef.name",
+        "'spec.baselineRef.name is immutable; it was \"' + oldSelf.baselineRef.name + '\" and cannot become \"' + \
+         self.baselineRef.name + '\"'",
+    )
+    .field_path(".baselineRef.name")
+}
+
+/// Who says which revision is promoted.
+pub(crate) fn revision_policy() -> Rule {
+    rule(
+        "has(self.revision) != (has(self.revisionPolicy) && self.revisionPolicy == 'Automatic')",
+        "'spec.revision must be set with revisionPolicy Manual, the default, and must not be set with Automatic; got ' + \
+         (has(self.revision) ? '\"' + self.revision + '\"' : 'no revision') + ' with ' + \
+         (has(self.revisionPolicy) ? self.revisionPolicy : 'Manual')",
+    )
+}
+
+/// An environment is in one stage.
+pub(crate) fn unique_environments() -> Rule {
+    fixed(
+        "self.stages.all(s, self.stages.exists_one(t, t.environment == s.environment))",
+        "spec.stages: no two stages may have the same environment",
+    )
+}
+
+/// Name of a BaselineRevision.
+pub(crate) fn revision_reference(field: &str) -> Rule {
+    text(
+        field,
+        "the name of a BaselineRevision: the name of a Baseline, - and 10 lower-case hexadecimal digits",
+        "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?-[0-9a-f]{10}$')",
+    )
+}
+
+/// A number or a percentage. Written over the text of either, which costs the server less than asking for the type.
+pub(crate) fn amount(field: &str, min: u32) -> Rule {
+    let zero = if min == 0 { "0|0%|" } else { "" };
+    fixed(
+        format!("string(self).matches('^({zero}[1-9][0-9]{{0,4}}|[1-9][0-9]?%|100%)$')"),
+        format!("{field} must be a number of accounts, at least {min}, or a percentage from {min}% to 100%"),
+    )
+}
+
+/// The field of a strategy's type, and no other.
+pub(crate) fn strategy_block() -> Rule {
+    rule(
+        "has(self.canary) == (self.type == 'Canary') && has(self.linear) == (self.type == 'Linear') && \
+         (has(self.waves) && size(self.waves) > 0) == (self.type == 'Waves')",
+        "'spec.stages.strategy: canary, linear and waves must be set for the type of their name and for no other; got type ' + \
+         self.type + (has(self.canary) ? ' with canary' : '') + (has(self.linear) ? ' with linear' : '') + \
+         (has(self.waves) && size(self.waves) > 0 ? ' with waves' : '')",
+    )
+}
+
+/// A stage is done when all its accounts are. That targets do not shrink from wave to wave is judged by the operator: the
+/// comparison costs more than the server lets a rule cost.
+pub(crate) fn waves_reach_all() -> Rule {
+    fixed(
+        "!has(self.waves) || size(self.waves) == 0 || string(self.waves[size(self.waves) - 1].targets) == '100%'",
+        "spec.stages.strategy.waves: targets of the last wave must be 100%, so that the stage reaches all accounts",
+    )
+}
+
+/// The field of a gate's type, and no other.
+pub(crate) fn gate_block() -> Rule {
+    rule(
+        "has(self.condition) == (self.type == 'Condition') && has(self.prometheus) == (self.type == 'Prometheus') && \
+         has(self.http) == (self.type == 'HTTP') && has(self.job) == (self.type == 'Job')",
+        "'spec.stages.gates: condition, prometheus, http and job must be set for the type of their name and for no other; got type ' + \
+         self.type + (has(self.condition) ? ' with condition' : '') + (has(self.prometheus) ? ' with prometheus' : '') + \
+         (has(self.http) ? ' with http' : '') + (has(self.job) ? ' with job' : '')",
+    )
+}
+
+/// An address that gates ask.
+pub(crate) fn url(field: &str) -> Rule {
+    text(
+        field,
+        "an http or https URL with a host and without a user",
+        "self.matches('^https?://[^/?#@]+([/?#].*)?$')",
+    )
+}

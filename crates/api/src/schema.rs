@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions, and the schemas that schemars cannot derive.
 
-use crate::{Approval, Awaiting, AwsAccount, Baseline, BaselineRevision, Organization};
+use crate::{Approval, Awaiting, AwsAccount, Baseline, BaselineRevision, EnvironmentPromotion, Organization};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -17,6 +17,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         AwsAccount::crd(),
         Baseline::crd(),
         BaselineRevision::crd(),
+        EnvironmentPromotion::crd(),
         Organization::crd(),
     ];
     for crd in &mut crds {
@@ -133,6 +134,64 @@ pub(crate) fn context(_: &mut SchemaGenerator) -> Schema {
             "items": {"type": "string", "maxLength": 1024},
         },
     })
+}
+
+/// Stages as an attempt runs with them: judged in `spec`, and kept as they were.
+pub(crate) fn snapshot(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "atomic",
+        "items": {"type": "object", "x-kubernetes-map-type": "atomic", "x-kubernetes-preserve-unknown-fields": true},
+    })
+}
+
+/// A number or a percentage.
+pub(crate) fn int_or_percent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 6,
+    })
+}
+
+/// A duration as `metav1.Duration` writes it.
+pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 24,
+        "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
+    })
+}
+
+/// Names of groups.
+pub(crate) fn groups(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "set",
+        "maxItems": 20,
+        "items": {"type": "string", "minLength": 1, "maxLength": 512},
+    })
+}
+
+/// Points at which a gate runs.
+pub(crate) fn run_at(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "set",
+        "minItems": 1,
+        "maxItems": 4,
+        "items": generator.subschema_for::<crate::RunAt>(),
+    })
+}
+
+/// Status of a condition.
+pub(crate) fn condition_status(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["True", "False", "Unknown"]})
+}
+
+/// Methods of an HTTP gate.
+pub(crate) fn http_method(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["GET", "POST"]})
 }
 
 /// A list of texts in a BaselineRevision, in an order that nobody else changes.

@@ -9,6 +9,7 @@
 
 mod examples;
 mod policies;
+mod promotions;
 mod rules;
 mod server;
 mod shape;

@@ -58,6 +58,12 @@ fn walk(schema: &Value, value: &Value, path: String, findings: &mut Vec<String>)
     {
         say(format!("unsupported value {value}"));
     }
+    if schema.get("x-kubernetes-int-or-string") == Some(&json!(true)) {
+        if !(value.is_i64() || value.is_string()) {
+            say(format!("must be an integer or a string, is {value}"));
+        }
+        return;
+    }
     match (schema.get("type").and_then(Value::as_str), value) {
         (Some("string"), Value::String(text)) => {
             let length = text.chars().count();
@@ -191,6 +197,50 @@ pub(crate) fn approval() -> Value {
             "subject": {"kind": "AwsAccount", "namespace": "team-otter", "name": "otter-dev"},
             "digest": format!("sha256:{}", "0123456789abcdef".repeat(4)),
             "decision": "Approve", "approver": "alice@example.com",
+        },
+    })
+}
+
+/// An EnvironmentPromotion that uses most of what there is.
+pub(crate) fn promotion() -> Value {
+    json!({
+        "apiVersion": "bulkhead.dev/v1alpha1", "kind": "EnvironmentPromotion",
+        "metadata": {"name": "standard"},
+        "spec": {
+            "baselineRef": {"name": "standard"},
+            "revision": "standard-3f9c2ab41d",
+            "stages": [
+                {"name": "dev", "environment": "dev"},
+                {
+                    "name": "prod", "environment": "prod",
+                    "strategy": {
+                        "type": "Waves",
+                        "waves": [
+                            {"name": "one-box", "targets": 1, "bakeTime": "1h"},
+                            {"name": "ten-percent", "targets": "10%", "bakeTime": "12h"},
+                            {"name": "rest", "targets": "100%", "bakeTime": "1h30m"},
+                        ],
+                        "maxConcurrency": "33%", "targetDeadline": "15m",
+                    },
+                    "maxFailures": "5%",
+                    "failurePolicy": {"onTestFailure": "Rollback", "onBakeFailure": "Stop"},
+                    "approval": {"required": 2, "groups": ["cloud-platform"], "excludeAuthor": true, "timeout": "168h"},
+                    "windows": [{"type": "Allow", "schedule": "0 9 * * 1-4", "duration": "6h", "timeZone": "Europe/Berlin"}],
+                    "gates": [
+                        {
+                            "name": "compliant", "runAt": ["AfterWave", "DuringBake"], "type": "Prometheus",
+                            "prometheus": {"query": "sum(x)", "successCondition": "result[0] == 0.0"},
+                            "interval": "5m", "count": 3,
+                        },
+                        {
+                            "name": "checks", "runAt": ["AfterStage"], "type": "HTTP",
+                            "http": {"url": "https://checks.example.com/x?y=1", "jsonPath": "$.n", "successCondition": "result == 0"},
+                        },
+                        {"name": "vpc", "runAt": ["AfterWave"], "type": "Condition", "condition": {"type": "network.example.com/VpcReady"}},
+                        {"name": "smoke", "runAt": ["BeforeStage"], "type": "Job", "job": {"template": {"spec": {"template": {}}}}},
+                    ],
+                },
+            ],
         },
     })
 }
