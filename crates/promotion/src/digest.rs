@@ -1,0 +1,23 @@
+//! Digests: what names a plan, a list of accounts, a snapshot.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// `sha256:` and 64 hexadecimal digits. No two lists of parts have the same text: each part comes with its length.
+pub(crate) fn digest_of<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(format!("{}:{part}", part.len()));
+    }
+    let mut text = "sha256:".to_owned();
+    for byte in digest.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Digest of anything that has JSON.
+pub(crate) fn digest_of_json(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    digest_of([text.as_str()])
+}
