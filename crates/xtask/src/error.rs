@@ -37,6 +37,11 @@ pub(crate) enum Error {
              etcd, kube-apiserver, kube-controller-manager and kubectl"
     )]
     Go { found: String, needed: String },
+    /// The machine is no Debian, or knows no packages: the developer installs a Prometheus, or runs `apt-get update`.
+    #[error(
+        "cannot fetch Debian's package prometheus; set PROMETHEUS to the program, or run `apt-get update`"
+    )]
+    NoPrometheus(#[source] Box<Error>),
     #[error(transparent)]
     ControlPlane(#[from] controlplane::Error),
     /// A part of the playground did not come up; its log says why.

@@ -7,6 +7,7 @@ mod error;
 mod generate;
 mod nightly;
 mod playground;
+mod prometheus;
 mod sizes;
 mod test;
 mod workspace;
@@ -41,6 +42,8 @@ enum Command {
     Sizes,
     /// Build etcd, kube-apiserver, kube-controller-manager, kubectl and helm once; print their directory
     ControlPlane,
+    /// Fetch the program prometheus once, from Debian's package; print where it is
+    Prometheus,
     /// Run a control plane, a simulated organization and the operator until Ctrl-C
     Playground(playground::Args),
     /// Play seeds of the deterministic simulation, or replay one
@@ -73,6 +76,7 @@ fn run(command: &Command) -> Result<(), Error> {
         Command::CheckDependencies => dependencies::run(&workspace),
         Command::Sizes => sizes::run(&workspace),
         Command::ControlPlane => control_plane::run(&workspace),
+        Command::Prometheus => prometheus::run(&workspace),
         Command::Playground(args) => playground::run(&workspace, args),
         Command::Dst(args) => dst::run(&workspace, args),
         Command::Nightly => nightly::run(&workspace),

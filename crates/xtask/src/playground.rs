@@ -85,7 +85,8 @@ async fn play(workspace: &Workspace, assets: PathBuf, args: &Args) -> Result<(),
 
     eprintln!("installing crds/ and the example's Baseline and Namespaces");
     let (crds, deploy) = (workspace.root.join("crds"), workspace.root.join("deploy"));
-    apply(&cluster, &[&crds, &deploy.join("approval-policy.yaml")])?;
+    let policies = ["approval-policy.yaml", "promotion-policy.yaml"].map(|file| deploy.join(file));
+    apply(&cluster, &[&crds, &policies[0], &policies[1]])?;
     kubectl(&cluster)?.and_run(&[
         "wait",
         "--for=condition=Established",

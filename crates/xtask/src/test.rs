@@ -8,7 +8,7 @@ use std::{
 use crate::{
     control_plane, dependencies,
     error::{Error, run as run_command},
-    generate,
+    generate, prometheus,
     workspace::Workspace,
 };
 
@@ -36,6 +36,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     step("generated files", || generate::check(workspace))?;
     step("dependency rules", || dependencies::run(workspace))?;
     let assets = step("control plane", || control_plane_for_tests(workspace))?;
+    let prometheus = step("Prometheus", prometheus_for_tests)?;
     if !args.fast {
         let mut clippy = cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
         step("clippy", || run_command(&mut clippy))?;
@@ -55,6 +56,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
         if let Some(directory) = &assets {
             command.env("KUBEBUILDER_ASSETS", directory);
         }
+        if let Some(program) = &prometheus {
+            command.env("PROMETHEUS", program);
+        }
         command
     };
     step("documentation tests", || run_command(&mut test(&["--doc"])))?;
@@ -68,6 +72,18 @@ fn control_plane_for_tests(workspace: &Workspace) -> Result<Option<PathBuf>, Err
         Ok(directory) => Ok(Some(directory)),
         Err(error @ Error::Go { .. }) if !controlplane::in_ci() => {
             eprintln!("{error}\nTests that need a control plane are skipped.");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Likewise the program `prometheus`.
+fn prometheus_for_tests() -> Result<Option<PathBuf>, Error> {
+    match prometheus::program() {
+        Ok(program) => Ok(Some(program)),
+        Err(error @ Error::NoPrometheus(_)) if !controlplane::in_ci() => {
+            eprintln!("{error}\nTests that need a Prometheus are skipped.");
             Ok(None)
         }
         Err(error) => Err(error),

@@ -1,10 +1,11 @@
-//! `deploy/`: what the operator may do, from the table beside its code, each rule with its why; and the admission policy
-//! that makes an Approval the decision of the person who created it.
+//! `deploy/`: what the operator may do, from the table beside its code, each rule with its why; and the admission policies
+//! that make an Approval the decision of the person who created it, and a promotion the wish of who asks for it.
 
 use operator::{
-    approval_policy,
+    approval_policy, promotion_policy,
     rbac::{RULES, Rule},
 };
+use serde_json::Value;
 use std::fmt::Write;
 
 use super::{Generated, HEADER};
@@ -19,19 +20,31 @@ pub(super) fn produce(_: &Workspace) -> Result<Generated, Error> {
         ..Generated::default()
     };
     generated.files.insert("deploy/rbac.yaml".into(), rbac());
-    generated
-        .files
-        .insert("deploy/approval-policy.yaml".into(), approval_policy()?);
+    let files = [
+        (
+            "deploy/approval-policy.yaml",
+            "Approvals count only while both objects are there as they stand here, and only those made since.",
+            approval_policy::manifests().to_vec(),
+        ),
+        (
+            "deploy/promotion-policy.yaml",
+            "Nobody asks for a promotion in another's name; to cut a bake short and to pin are rights of their own.",
+            promotion_policy::manifests().to_vec(),
+        ),
+    ];
+    for (name, why, manifests) in files {
+        generated
+            .files
+            .insert(name.into(), policies(name, why, &manifests)?);
+    }
     Ok(generated)
 }
 
-fn approval_policy() -> Result<String, Error> {
-    let mut text = format!(
-        "# {HEADER}\n# Approvals count only while both objects are there as they stand here, and only those made since.\n"
-    );
-    for (number, manifest) in approval_policy::manifests().iter().enumerate() {
+fn policies(name: &str, why: &str, manifests: &[Value]) -> Result<String, Error> {
+    let mut text = format!("# {HEADER}\n# {why}\n");
+    for (number, manifest) in manifests.iter().enumerate() {
         let yaml = serde_saphyr::to_string(manifest).map_err(|source| Error::Yaml {
-            name: approval_policy::NAME.to_owned(),
+            name: name.to_owned(),
             source,
         })?;
         text.push_str(if number == 0 { "" } else { "---\n" });

@@ -64,6 +64,7 @@ impl World {
         let account = DesiredAccount {
             key: key(),
             created: now,
+            by: model::AssignedBy::Automatic,
             workload: "example".into(),
             environment: "dev".into(),
             email: model::Email::parse("aws+example@example.com").expect("an email"),
@@ -113,6 +114,7 @@ impl World {
                 installation,
                 accounts: BTreeMap::from([(key(), account)]),
                 leaving: BTreeMap::new(),
+                kept: BTreeMap::new(),
                 revisions: BTreeMap::new(),
                 unstored: BTreeSet::new(),
                 incomplete: false,
