@@ -5,13 +5,13 @@ use crate::{
     baseline::{self, Placeholders},
     content::Place,
     lines::{Line, Lines},
-    selector, tags,
+    roles, selector, tags,
 };
 use api::{AwsAccount, BaselineSpec, LabelSelector};
 use jiff::Timestamp;
 use model::{
-    AccountKey, AccountName, Claim, DesiredAccount, Email, Installation, JournalEntry, Outputs, Reason,
-    Revision, RoleName,
+    AccountKey, AccountName, AssignedBy, Claim, DesiredAccount, Email, Installation, JournalEntry, Outputs,
+    Reason, Revision, RoleName,
 };
 
 /// Judges one object: the account it asks for, and a later revision that the account does not get by itself.
@@ -33,17 +33,25 @@ pub(crate) fn judge(
     };
     let assigned = entry.assigned.as_ref().map(|assigned| &assigned.revision);
     let assigned = line.own(assigned);
-    if assigned.is_none() && line.head.is_err() {
+    if assigned.is_none() && !line.serves(&spec.environment) {
         return Err(line.unusable(by));
     }
     if let Some(limits) = line.limits {
         admitted(inputs, baseline, limits, key, object)?;
     }
     let environment = spec.environment.as_str();
-    let target = line.target(&lines.shelf, environment, assigned, by)?;
+    if let Some(why) = inputs.promoted.refused_pins.get(key) {
+        return Err(Rejection::new(Reason::PinNotAllowed, why.clone()));
+    }
+    let given = inputs.promoted.given.get(key);
+    let revision = given.map(|given| &given.revision);
+    let target = line.target(&lines.shelf, environment, revision, assigned, by)?;
+    let decided = given.filter(|given| given.revision == target.content.revision);
     let Some(place) = target.content.environments.get(environment) else {
         return Err(line.unusable(by));
     };
+    let role_name = role_name(place, entry);
+    roles::exempted(environment, place, &role_name)?;
     let email = email(line, by, key, object, entry)?;
     let account_name =
         AccountName::parse(spec.account_name.as_deref().unwrap_or(&key.name)).map_err(|error| {
@@ -64,9 +72,10 @@ pub(crate) fn judge(
         workload: spec.workload.clone(),
         environment: spec.environment.clone(),
         revision: target.content.revision.clone(),
+        by: decided.map_or(AssignedBy::Automatic, |given| given.by.clone()),
         email,
         account_name,
-        role_name: role_name(place, entry),
+        role_name,
         organizational_unit: place.path.clone(),
         bound_unit: line.unit(environment, &place.path.to_string()),
         tags,

@@ -8,7 +8,8 @@ use crate::{
 use api::{BaselineRevision, BaselineRevisionSpec, Expectation};
 use guardrails::{policy::Document, proof};
 use model::{
-    Assertion, DesiredPolicy, Invalid, OuPath, PolicyContent, PolicyType, Reason, Revision, RoleName,
+    Assertion, DesiredPolicy, Invalid, KnownRevision, OuPath, PolicyContent, PolicyType, Reason, Revision,
+    RoleName,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -76,6 +77,17 @@ impl Content {
                 content.revision.hash.as_str()
             ),
         ))
+    }
+
+    /// What the plan has to know of it.
+    pub(crate) fn known(&self) -> KnownRevision {
+        let environments = self.environments.iter();
+        KnownRevision {
+            revision: self.revision.clone(),
+            policies: environments
+                .map(|(name, place)| (name.clone(), Arc::clone(&place.policies)))
+                .collect(),
+        }
     }
 
     /// One object must hold it.

@@ -1,10 +1,11 @@
 //! What Kubernetes remembers of one object, read back from its metadata and status.
 
 use crate::Rejection;
-use api::{AssignedStatus, AwsAccount, CreationStatus, FINALIZER};
+use api::{AssignedPromotion, AssignedStatus, AwsAccount, CreationStatus, FINALIZER};
 use model::{
     AccountId, AccountName, Assigned, AssignedBy, CreateRequestId, Creation, Email, Invalid, JournalEntry,
-    OutputsState, Reason, Revision, RevisionHash, RevisionName, RoleName, TagKey, Token,
+    OutputsState, PromotedBy, Reason, Revision, RevisionHash, RevisionName, RoleName, TagKey, TagValue,
+    Token,
 };
 
 /// The entry, and a rejection when the status holds something the operator cannot have written: then the object is left
@@ -27,7 +28,7 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
     let managed = status
         .and_then(|s| s.tags.as_ref())
         .into_iter()
-        .flat_map(|tags| tags.managed.keys());
+        .flat_map(|tags| &tags.managed);
     let broken = match (&account_id, &creation, &assigned) {
         (Err(error), _, _) => Some(broken("status.accountId", error)),
         (_, Err(error), _) => Some(broken("status.creation", error)),
@@ -48,7 +49,9 @@ pub(crate) fn entry(object: &AwsAccount, outputs: OutputsState) -> (JournalEntry
         account_id: account_id.ok().flatten(),
         applied: applied.and_then(|applied| RevisionName::parse(&applied.revision).ok()),
         verified_role: access.and_then(|access| access.role_arn.clone()),
-        managed_tags: managed.filter_map(|key| TagKey::parse(key).ok()).collect(),
+        managed_tags: managed
+            .filter_map(|(key, value)| Some((TagKey::parse(key).ok()?, TagValue::parse(value).ok()?)))
+            .collect(),
         outputs,
     };
     (entry, broken)
@@ -86,13 +89,13 @@ fn creation(status: &CreationStatus) -> Result<Creation, Invalid> {
     })
 }
 
-/// By whom it was decided is told to people; to us it makes no difference.
 fn assigned(status: &AssignedStatus) -> Result<Assigned, Invalid> {
     let AssignedStatus {
         revision,
         hash,
         sequence,
-        by: _,
+        by,
+        promotion,
         tag_keys,
     } = status;
     if *sequence < 1 {
@@ -104,10 +107,32 @@ fn assigned(status: &AssignedStatus) -> Result<Assigned, Invalid> {
             hash: RevisionHash::parse(hash)?,
         },
         sequence: *sequence,
-        by: AssignedBy::Automatic,
+        by: decided(by, promotion.as_ref()),
         tag_keys: tag_keys
             .iter()
             .map(|key| TagKey::parse(key))
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// Who decided; what Bulkhead cannot have written was nobody's decision.
+fn decided(by: &str, promotion: Option<&AssignedPromotion>) -> AssignedBy {
+    let promotion = || {
+        promotion.map(|by| {
+            Box::new(PromotedBy {
+                name: by.name.clone(),
+                uid: by.uid.clone(),
+                attempt: by.attempt.clone(),
+                stage: by.stage.clone(),
+                wave: by.wave.clone(),
+                at: by.at,
+            })
+        })
+    };
+    match by {
+        "Promotion" => promotion().map_or(AssignedBy::Automatic, AssignedBy::Promotion),
+        "Rollback" => promotion().map_or(AssignedBy::Automatic, AssignedBy::Rollback),
+        "Pin" => AssignedBy::Pin,
+        _ => AssignedBy::Automatic,
+    }
 }

@@ -3,14 +3,15 @@
 //! Pure: no client, no clock, no random number. Each object is judged alone, by itself and by the Baseline it names, so
 //! that a bad object never changes what becomes of another. The one thing objects can take from each other is an email:
 //! then the object that holds an account or a creation under way keeps it, else the oldest one, and only the loser is
-//! rejected. A rejected object is not in [`DesiredOrg`], so nothing is done for it in AWS; what Kubernetes remembers of
-//! it is in the journal all the same.
+//! rejected. A rejected object asks for nothing in AWS; but an account that it has keeps its guardrails, and what Kubernetes
+//! remembers of it is in the journal all the same.
 //!
 //! A Baseline becomes a revision: its content, compiled and proven. An account gets what its own revision says, which is
 //! not always the newest one; and what it was given stays given when its Baseline is broken or gone.
 
 mod account;
 mod baseline;
+mod changes;
 mod content;
 mod effect;
 mod emails;
@@ -18,16 +19,22 @@ mod journal;
 mod lines;
 mod memory;
 mod policies;
+mod roles;
 mod selector;
 mod tags;
 
+pub use changes::describe;
 pub use memory::Memory;
 
 use api::{AwsAccount, Baseline, BaselineRevision, BaselineRevisionSpec, PolicyBudget};
+use jiff::Timestamp;
 use lines::Lines;
-use model::{AccountKey, DesiredOrg, Installation, Journal, OutputsState, Reason, Revision, RevisionName};
+use model::{
+    AccountKey, AssignedBy, DesiredOrg, Installation, Journal, KeptAccount, OutputsState, Reason, Revision,
+    RevisionName,
+};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -60,6 +67,35 @@ pub struct Inputs<'a> {
     pub default_baseline: Option<&'a str>,
     /// What the operator's configuration says of policies.
     pub policy_settings: &'a PolicySettings,
+    /// What promotions and pins say.
+    pub promoted: &'a Promoted,
+}
+
+/// What promotions and pins say: it goes before what a Baseline says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promoted {
+    /// Baselines that a promotion is about, by name: the revision that new accounts of each environment get, where one has
+    /// succeeded. Whatever their updatePolicy says, nobody else gives their accounts a revision.
+    pub governed: BTreeMap<String, BTreeMap<String, Revision>>,
+    /// There is a promotion that nobody understands: it may be about any Baseline, and refer to any revision.
+    pub unjudged: bool,
+    /// Accounts that get a revision now.
+    pub given: BTreeMap<AccountKey, Given>,
+    /// Accounts that may take a revision, and when they get it by themselves.
+    pub offered: BTreeMap<AccountKey, (Revision, Option<Timestamp>)>,
+    /// Revisions that must not be removed.
+    pub references: BTreeSet<RevisionName>,
+    /// Objects with a pin that cannot be: why.
+    pub refused_pins: BTreeMap<AccountKey, String>,
+}
+
+/// A revision that an account gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Which.
+    pub revision: Revision,
+    /// Who says so.
+    pub by: AssignedBy,
 }
 
 /// What the operator's configuration says of policies.
@@ -140,10 +176,11 @@ pub fn resolve(inputs: &Inputs<'_>, memory: &mut Memory) -> Resolved {
     let mut desired = DesiredOrg {
         installation: inputs.installation.clone(),
         accounts: BTreeMap::new(),
+        kept: BTreeMap::new(),
         revisions: lines
             .shelf
             .iter()
-            .map(|(name, content)| (name.clone(), content.revision.clone()))
+            .map(|(name, content)| (name.clone(), content.known()))
             .collect(),
         unstored: lines
             .shelf
@@ -195,6 +232,10 @@ pub fn resolve(inputs: &Inputs<'_>, memory: &mut Memory) -> Resolved {
         updates.remove(&key);
         rejections.insert(key, rejection);
     }
+    desired.kept = rejections
+        .iter()
+        .filter_map(|(key, rejection)| Some((key.clone(), kept(inputs, &journal, key, rejection)?)))
+        .collect();
     desired.incomplete = incomplete(inputs, &lines, &rejections);
     let heads = lines.iter().filter_map(|line| line.head.as_ref().ok());
     Resolved {
@@ -216,6 +257,28 @@ pub fn resolve(inputs: &Inputs<'_>, memory: &mut Memory) -> Resolved {
     }
 }
 
+/// A rejected object whose account was given a revision: what that revision attaches stays. Not where its status cannot be
+/// trusted, or where another object has the better right to the account's email: then it is in doubt whose account it is.
+fn kept(
+    inputs: &Inputs<'_>,
+    journal: &Journal,
+    key: &AccountKey,
+    rejection: &Rejection,
+) -> Option<KeptAccount> {
+    let Some(Decoded::Good(object)) = inputs.accounts.get(key) else {
+        return None;
+    };
+    let entry = journal.get(key)?;
+    let doubted = matches!(rejection.reason, Reason::Undecodable | Reason::EmailConflict);
+    let has_guardrails = entry.account_id.is_some() && entry.assigned.is_some();
+    (has_guardrails && !doubted).then(|| KeptAccount {
+        key: key.clone(),
+        claim: account::claim(inputs.installation, key),
+        created: account::created(object),
+        environment: object.spec.environment.clone(),
+    })
+}
+
 fn verdict(line: &lines::Line<'_>) -> (String, Result<Revision, Rejection>) {
     let head = line.head.as_ref();
     let verdict = head.map(|head| head.revision.clone()).map_err(Clone::clone);
@@ -227,7 +290,8 @@ fn incomplete(inputs: &Inputs<'_>, lines: &Lines<'_>, rejections: &BTreeMap<Acco
     let unjudged =
         |rejection: &Rejection| matches!(rejection.reason, Reason::Undecodable | Reason::InternalError);
     let revisions = inputs.revisions.values();
-    rejections.values().any(unjudged)
+    inputs.promoted.unjudged
+        || rejections.values().any(unjudged)
         || lines.iter().any(|line| line.head.as_ref().is_err_and(unjudged))
         || revisions
             .into_iter()
@@ -246,7 +310,7 @@ fn guarded<T>(judge: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejecti
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
         Err(Rejection::new(
             Reason::InternalError,
-            "Bulkhead failed to judge this object and does nothing for it; please report this defect with the manifest",
+            "Bulkhead failed to judge this object and does nothing new for it; please report this defect with the manifest",
         ))
     })
 }

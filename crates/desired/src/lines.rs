@@ -1,7 +1,9 @@
 //! The line of revisions of each Baseline: its newest one, those that accounts still have, and which one an account is to
 //! have.
 
-use crate::{Decoded, EnvironmentState, Inputs, Memory, Rejection, content::Content, policies, undecodable};
+use crate::{
+    Decoded, EnvironmentState, Inputs, Memory, Rejection, content::Content, policies, roles, undecodable,
+};
 use api::{BaselineSpec, BaselineStatus, RevisionStatus};
 use model::{OuId, Reason, Revision, RevisionHash, RevisionName, UpdatePolicy};
 use std::{
@@ -33,6 +35,11 @@ pub(crate) struct Line<'a> {
     pub(crate) update: UpdatePolicy,
     status: Option<&'a BaselineStatus>,
     exists: bool,
+    /// What a promotion about it says that new accounts of each environment get.
+    governed: Option<&'a BTreeMap<String, Revision>>,
+    /// A new account gets its latest content though nothing is known of the environment: nobody promotes it, or it is the
+    /// only one there has been, and nobody could have promoted another one.
+    open: bool,
 }
 
 /// What an account is to have.
@@ -89,6 +96,8 @@ impl<'a> Line<'a> {
             update: UpdatePolicy::OnPromotion,
             status: None,
             exists: false,
+            governed: None,
+            open: false,
         }
     }
 
@@ -117,19 +126,43 @@ impl<'a> Line<'a> {
         let head = judged
             .content
             .and_then(|head| unambiguous(inputs, stored, head))
-            .and_then(|head| connected(&object.spec, last.as_ref(), head));
+            .and_then(|head| connected(&object.spec, last.as_ref(), head))
+            .and_then(|head| roles::kept(stored, name, head));
+        let governed = inputs.promoted.governed.get(name);
+        let alone = governed.is_none() && !inputs.promoted.unjudged;
         let update = match object.spec.update_policy.unwrap_or_default() {
-            api::UpdatePolicy::OnPromotion => UpdatePolicy::OnPromotion,
-            api::UpdatePolicy::Automatic => UpdatePolicy::Automatic,
+            api::UpdatePolicy::Automatic if alone => UpdatePolicy::Automatic,
+            api::UpdatePolicy::Automatic | api::UpdatePolicy::OnPromotion => UpdatePolicy::OnPromotion,
+        };
+        let latest = head.as_ref().ok().cloned().or(last);
+        let first = |latest: &Arc<Content>| {
+            let stored = inputs.revisions.keys().map(String::as_str);
+            let of = |revision: &&str| {
+                let baseline = revision.rsplit_once('-');
+                baseline.is_some_and(|(baseline, _)| baseline == name)
+            };
+            let told = status.into_iter().flat_map(|status| {
+                let environments = status.environments.iter();
+                let current = environments.filter_map(|environment| environment.revision.as_ref());
+                status.latest_revision.iter().chain(current)
+            });
+            let promoted = governed.into_iter().flat_map(BTreeMap::values);
+            stored
+                .filter(of)
+                .chain(told.map(|told| told.name.as_str()))
+                .chain(promoted.map(|promoted| promoted.name.as_str()))
+                .all(|other| other == latest.revision.name.as_str())
         };
         Self {
             name,
             limits: judged.limits.is_ok().then_some(&object.spec),
-            latest: head.as_ref().ok().cloned().or(last),
+            open: alone || latest.as_ref().is_some_and(first),
+            latest,
             head,
             update,
             status,
             exists: true,
+            governed,
         }
     }
 
@@ -164,18 +197,38 @@ impl<'a> Line<'a> {
         assigned.filter(of)
     }
 
-    /// The content that an account of this environment is to have. `assigned`: what it was given so far, in this line.
+    /// Is there anything that an account without a revision can be given? Of a Baseline that is not accepted the last good
+    /// revision stays in force, for those who come now too; but only where it still says who may come.
+    pub(crate) fn serves(&self, environment: &str) -> bool {
+        let named = |limits: &BaselineSpec| limits.environments.iter().any(|known| known.name == environment);
+        self.head.is_ok()
+            || self.limits.is_some_and(named)
+                && self
+                    .latest
+                    .as_ref()
+                    .is_some_and(|latest| latest.environments.contains_key(environment))
+    }
+
+    /// The content that an account of this environment is to have. `given`: what a promotion or a pin says; `assigned`: what
+    /// it was given so far, in this line.
     ///
-    /// What was given stays given when the Baseline is broken, changed or gone: nothing in AWS follows from that. But
-    /// nothing new is begun with such a Baseline.
+    /// What was given stays given when the Baseline is broken, changed or gone: nothing in AWS follows from that.
     pub(crate) fn target(
         &self,
         shelf: &Shelf,
         environment: &str,
+        given: Option<&Revision>,
         assigned: Option<&Revision>,
         by: &str,
     ) -> Result<Target, Rejection> {
-        let content = self.content(shelf, environment, assigned, by)?;
+        let given = self
+            .own(given)
+            .and_then(|given| at_hand(shelf, given))
+            .filter(|content| content.environments.contains_key(environment));
+        let content = match given {
+            Some(content) => content,
+            None => self.content(shelf, environment, assigned, by)?,
+        };
         let update = self
             .latest
             .as_ref()
@@ -195,9 +248,9 @@ impl<'a> Line<'a> {
     ) -> Result<Arc<Content>, Rejection> {
         let has = |content: &&Arc<Content>| content.environments.contains_key(environment);
         let Some(assigned) = assigned else {
-            let head = self.head.as_ref().map_err(|_| self.unusable(by))?;
-            if !has(&head) {
-                return Err(self.unknown_environment(environment, head));
+            let newest = self.latest.as_ref().ok_or_else(|| self.unusable(by))?;
+            if !has(&newest) {
+                return Err(self.unknown_environment(environment, newest));
             }
             return match self.current(environment) {
                 Some(current) if self.update == UpdatePolicy::OnPromotion => at_hand(shelf, &current)
@@ -209,7 +262,8 @@ impl<'a> Line<'a> {
                         );
                         unknown(&whose, &current)
                     }),
-                _ => Ok(Arc::clone(head)),
+                _ if self.open => Ok(Arc::clone(newest)),
+                _ => Err(self.unpromoted(environment)),
             };
         };
         // The newest, unless the environment is not in it any more.
@@ -230,6 +284,20 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// What no promotion has brought to an environment goes to nobody in it: it would be stable there without a gate, an
+    /// Approval or a window.
+    fn unpromoted(&self, environment: &str) -> Rejection {
+        let name = self.name;
+        Rejection::waiting(
+            Reason::RevisionUnknown,
+            format!(
+                "spec.environment: no revision of Baseline {name:?} has succeeded in environment {environment:?} yet; new accounts \
+                 get one once the EnvironmentPromotion about this Baseline has a stage about this environment that succeeded \
+                 (`onEmpty: Skip` where it has no accounts yet)"
+            ),
+        )
+    }
+
     fn unknown_environment(&self, environment: &str, content: &Content) -> Rejection {
         let known: Vec<&str> = content.environments.keys().map(String::as_str).collect();
         Rejection::new(
@@ -244,6 +312,9 @@ impl<'a> Line<'a> {
 
     /// The revision that new accounts of an environment get, as it is known.
     fn current(&self, environment: &str) -> Option<Revision> {
+        if let Some(current) = self.governed.and_then(|governed| governed.get(environment)) {
+            return Some(current.clone());
+        }
         let environments = self.status?.environments.iter();
         environments
             .filter(|known| known.name == environment)
@@ -270,7 +341,7 @@ impl<'a> Line<'a> {
         let state = |name: &String| {
             let current = self.current(name);
             let current = match &self.head {
-                Ok(head) if self.update == UpdatePolicy::Automatic || current.is_none() => {
+                Ok(head) if self.update == UpdatePolicy::Automatic || (current.is_none() && self.open) => {
                     Some(head.revision.clone())
                 }
                 _ => current,

@@ -7,8 +7,11 @@ use crate::{
     guarded,
 };
 use api::{Baseline, BaselineRevision};
-use model::Installation;
-use std::{collections::BTreeMap, sync::Arc};
+use model::{Installation, Revision};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Remembers verdicts that are dear: on the content of a Baseline, which is compiled and proven, and on a
 /// BaselineRevision, whose hash is computed. Each is used again only for what is equal to what it was found for, so a
@@ -59,6 +62,17 @@ impl Memory {
         self.baselines
             .insert(name.to_owned(), (Arc::clone(object), judged.clone()));
         judged
+    }
+
+    /// Which revision a BaselineRevision holds, and its environments; `None`: it cannot be believed.
+    pub fn holds(
+        &mut self,
+        name: &str,
+        object: &Arc<BaselineRevision>,
+    ) -> Option<(Revision, BTreeSet<String>)> {
+        let content = self.revision(name, object)?;
+        let environments = content.environments.keys().cloned().collect();
+        Some((content.revision.clone(), environments))
     }
 
     /// What a BaselineRevision holds; `None`: it cannot be believed.

@@ -6,7 +6,6 @@ use guardrails::{
     Problem, Refusal,
     compile::{self, CompiledPolicy, GuardrailRef},
     limits,
-    policy::Document,
     proof::{self, Blame},
 };
 use model::{Assertion, DesiredPolicy, Installation, PolicyType, Reason, RoleName};
@@ -14,8 +13,6 @@ use std::collections::BTreeMap;
 
 /// Characters of a content's hash that are part of the policy's name.
 const DIGITS: usize = 10;
-/// How the evaluator calls statements without a `Sid` in policies of the account: `#1.<policy>.<statement>`.
-const OF_ACCOUNT: &str = "#1.";
 
 /// The policies of an environment by name: as few documents as possible, small enough and few enough for AWS, and proven
 /// to leave alone what must stay possible.
@@ -33,6 +30,7 @@ pub(crate) fn compile(
         policy_type,
         text,
         parts,
+        origins: _,
     } in compiled.policies
     {
         let hash = sha256(&text);
@@ -99,52 +97,25 @@ fn prove(
     policies: &[CompiledPolicy],
     input: &compile::Input,
 ) -> Result<(), Rejection> {
-    let own: Vec<&CompiledPolicy> = policies
-        .iter()
-        .filter(|policy| policy.policy_type.as_str() == PolicyType::SERVICE_CONTROL)
-        .collect();
     let path = format!("spec.environments[{}]", environment.name);
-    let documents: Vec<Document> = own
-        .iter()
-        .map(|policy| Document::parse_text(&policy.text))
-        .collect::<Result<_, _>>()
-        .map_err(|defect| Rejection::new(Reason::InternalError, format!("{path}: {defect}")))?;
     let assertions: Vec<Assertion> = effect::assertions(&environment.assertions)
         .iter()
         .map(|(name, assertion)| content::assertion(name, assertion))
         .collect();
     let proven = proof::prove(
-        &documents,
+        policies,
         &input.access_role,
         &input.exempt_principals,
         &assertions,
     );
-    proven.map_err(|mut blame| {
-        let (reason, path) = match blame.as_mut() {
-            Blame::LockOut { by, .. } => {
-                place(by, &own);
-                (Reason::LockOut, path)
-            }
-            Blame::Assertion { by, name, .. } => {
-                place(by, &own);
-                (Reason::AssertionFailed, format!("{path}.assertions[{name}]"))
-            }
+    proven.map_err(|blame| {
+        let (reason, path) = match blame.as_ref() {
+            Blame::LockOut { .. } => (Reason::LockOut, path),
+            Blame::Assertion { name, .. } => (Reason::AssertionFailed, format!("{path}.assertions[{name}]")),
+            Blame::Unreadable(_) => (Reason::InternalError, path),
         };
         Rejection::new(reason, format!("{path}: {blame}"))
     })
-}
-
-/// Says where statements without a name of their own stand.
-fn place(statements: &mut [String], policies: &[&CompiledPolicy]) {
-    for statement in statements {
-        let found = statement
-            .strip_prefix(OF_ACCOUNT)
-            .and_then(|rest| rest.split_once('.'))
-            .and_then(|(policy, index)| Some((policies.get(policy.parse::<usize>().ok()?)?, index)));
-        if let Some((policy, index)) = found {
-            *statement = format!("{index} of {}", policy.parts.join(" and "));
-        }
-    }
 }
 
 fn refusal_of(environment: &str, refusal: &Refusal) -> Rejection {
@@ -157,10 +128,13 @@ fn refusal_of(environment: &str, refusal: &Refusal) -> Rejection {
         _ if path.starts_with("policies") => Reason::InvalidPolicy,
         _ => Reason::InvalidParameter,
     };
-    let whole = if path.starts_with("exemptPrincipals") {
-        format!("the operator's configuration, aws.{path}")
-    } else {
-        format!("spec.environments[{environment}].{path}")
+    let environment = format!("spec.environments[{environment}]");
+    let whole = match path.as_str() {
+        "" => environment,
+        path if path.starts_with("exemptPrincipals") => {
+            format!("the operator's configuration, aws.{path}")
+        }
+        path => format!("{environment}.{path}"),
     };
     Rejection::new(reason, format!("{whole}: {problem}"))
 }

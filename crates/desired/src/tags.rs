@@ -87,10 +87,23 @@ fn rule(key: &str, tag: &TagRule) -> Result<Rule, Rejection> {
         .map(|pattern| Ok((pattern.clone(), compile(pattern)?)))
         .transpose()
         .map_err(|error: String| invalid(&field("pattern"), error))?;
+    let allowed: Vec<String> = tag.allowed_values.iter().cloned().collect();
+    if let Some((pattern, compiled)) = &pattern
+        && !allowed.is_empty()
+        && !allowed.iter().any(|value| compiled.is_match(value))
+    {
+        return Err(invalid(
+            &field("allowedValues"),
+            format!(
+                "none of {} matches the pattern {pattern}, so no value is possible",
+                allowed.join(", ")
+            ),
+        ));
+    }
     Ok(Rule {
         key: parsed,
         source,
-        allowed: tag.allowed_values.iter().cloned().collect(),
+        allowed,
         pattern,
         change: match tag.change {
             None | Some(api::TagChange::Free) => TagChange::Free,

@@ -203,7 +203,7 @@ fn guardrails_are_refused_with_path_rule_and_value() {
     refused(
         regions(json!({"regions": []})),
         Reason::InvalidParameter,
-        &["parameters.regions", "must have", "1"],
+        &["parameters.regions: is an empty list: must have at least 1 item"],
     );
 }
 
@@ -249,7 +249,13 @@ fn policies_are_refused_with_path_rule_and_number() {
     refused(
         guarded(json!([]), json!(many), json!([])),
         Reason::TooManyPolicies,
-        &["spec.environments[dev].policies", "5 of 4"],
+        &[
+            "spec.environments[dev]: too many",
+            "5 of 4",
+            "10 places",
+            "policies[mine0]",
+            "reservedSlots keeps 1",
+        ],
     );
     let document = json!({"rules": {"a": 1}});
     let twice = json!([
@@ -300,7 +306,7 @@ fn what_must_stay_possible_stays_possible() {
         Reason::LockOut,
         &[
             "spec.environments[dev]: ",
-            "statement 0 of policies[mine]",
+            "policies[mine].document.Statement[0]",
             "role/OrganizationAccountAccessRole",
             "organizations:DescribeOrganization",
         ],
@@ -311,7 +317,7 @@ fn what_must_stay_possible_stays_possible() {
         &[
             "spec.environments[dev].assertions[break-glass works]: ",
             "expects Allow",
-            "statement 0 of policies[mine]",
+            "policies[mine].document.Statement[0]",
             "iam:CreateRole",
         ],
     );
@@ -331,7 +337,7 @@ fn what_must_stay_possible_stays_possible() {
         &[
             "the exempt principal",
             "role/break-glass",
-            "statement 0 of policies[mine]",
+            "policies[mine].document.Statement[0]",
         ],
     );
     // A guardrail that exempts nobody on purpose shuts nobody out.

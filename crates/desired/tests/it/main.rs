@@ -12,6 +12,7 @@ mod baselines;
 mod emails;
 mod guardrails;
 mod memory;
+mod promoted;
 mod properties;
 mod revisions;
 mod tags;

@@ -57,8 +57,11 @@ fn the_journal_holds_what_the_status_remembers() {
     assert_eq!(account_id.unwrap().as_str(), "123456789012");
     assert_eq!(verified_role.as_deref(), Some("arn:aws:iam::123456789012:role/R"));
     assert_eq!(
-        managed_tags.iter().map(model::TagKey::as_str).collect::<Vec<_>>(),
-        ["owner", "team:x"]
+        managed_tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect::<Vec<_>>(),
+        [("owner", "crew"), ("team:x", "y")]
     );
     assert_eq!(outputs, ours);
 }

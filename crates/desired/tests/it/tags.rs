@@ -214,3 +214,18 @@ fn fifty_tags_are_the_most_and_ours_count() {
         &["spec.tags", "51 tags", "45 of them", "50"],
     );
 }
+
+#[test]
+fn a_pattern_that_no_allowed_value_matches_is_refused() {
+    let rule = |allowed: Value| json!([{"key": "class", "valueFrom": {"field": "purpose"}, "allowedValues": allowed, "pattern": "^x"}]);
+    rejected(
+        world(json!(rule(json!(["public", "secret"]))))
+            .resolve()
+            .baselines["river"]
+            .clone(),
+        Reason::InvalidSpec,
+        &["spec.mandatoryTags[class].allowedValues: none of public, secret matches the pattern ^x"],
+    );
+    assert!(world(rule(json!(["xx"]))).resolve().baselines["river"].is_err());
+    assert!(world(rule(json!(["public", "x"]))).resolve().baselines["river"].is_ok());
+}

@@ -1,6 +1,6 @@
 //! Which revision an account is to have, and where its content comes from.
 
-use crate::world::{World, heron, manifest, otter, rejected, river, with};
+use crate::world::{World, creation, heron, manifest, otter, rejected, river, with};
 use api::BaselineRevision;
 use desired::{Decoded, Memory, Resolved};
 use model::{DesiredAccount, Reason, Revision, RevisionName, TagChange, UpdatePolicy};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// `river` at three times: where its accounts go differs.
-fn spec(unit: &str) -> Value {
+pub(crate) fn spec(unit: &str) -> Value {
     with(
         river(),
         "/environments/0/organizationalUnit",
@@ -17,7 +17,7 @@ fn spec(unit: &str) -> Value {
     )
 }
 
-fn automatic(spec: Value) -> Value {
+pub(crate) fn automatic(spec: Value) -> Value {
     with(spec, "/updatePolicy", json!("Automatic"))
 }
 
@@ -36,14 +36,14 @@ fn broken() -> Value {
 }
 
 /// The revision of a spec.
-fn revision(spec: &Value) -> Revision {
+pub(crate) fn revision(spec: &Value) -> Revision {
     let mut world = World::new();
     world.baseline("river", spec.clone());
     world.resolve().baselines["river"].clone().unwrap()
 }
 
 /// Stores the revision of a spec as its object.
-fn store(world: &mut World, spec: &Value) -> Revision {
+pub(crate) fn store(world: &mut World, spec: &Value) -> Revision {
     let mut other = World::new();
     other.baseline("river", spec.clone());
     for (name, spec) in other.resolve().revisions {
@@ -68,7 +68,12 @@ fn status_of(revision: &Revision) -> Value {
 }
 
 /// Applies `river` with this spec, its latest revision and the current one of `dev`.
-fn baseline(world: &mut World, spec: Value, latest: Option<&Revision>, current: Option<&Revision>) {
+pub(crate) fn baseline(
+    world: &mut World,
+    spec: Value,
+    latest: Option<&Revision>,
+    current: Option<&Revision>,
+) {
     let mut status = json!({"environments": [{"name": "dev"}]});
     if let Some(latest) = latest {
         status["latestRevision"] = status_of(latest);
@@ -87,7 +92,7 @@ fn baseline(world: &mut World, spec: Value, latest: Option<&Revision>, current: 
 }
 
 /// `otter-dev`, an account that was given a revision.
-fn given(world: &mut World, revision: &Revision) {
+pub(crate) fn given(world: &mut World, revision: &Revision) {
     let assigned = json!({
         "revision": revision.name.as_str(), "hash": revision.hash.as_str(), "sequence": 1, "by": "Automatic",
     });
@@ -95,12 +100,12 @@ fn given(world: &mut World, revision: &Revision) {
     world.account(&otter(), with(manifest(&otter()), "/status", status));
 }
 
-fn got(resolved: &Resolved) -> &DesiredAccount {
+pub(crate) fn got(resolved: &Resolved) -> &DesiredAccount {
     &resolved.desired.accounts[&otter()]
 }
 
 #[track_caller]
-fn has(world: &World, revision: &Revision, unit: &str, update: Option<&Revision>) -> Resolved {
+pub(crate) fn has(world: &World, revision: &Revision, unit: &str, update: Option<&Revision>) -> Resolved {
     let resolved = world.resolve();
     assert_eq!(resolved.rejections, [].into());
     let account = got(&resolved);
@@ -125,7 +130,12 @@ fn an_account_keeps_its_revision_until_it_is_given_another() {
         resolved.revisions.keys().collect::<Vec<&RevisionName>>(),
         [&new.name]
     );
-    let known: Vec<&Revision> = resolved.desired.revisions.values().collect();
+    let known: Vec<&Revision> = resolved
+        .desired
+        .revisions
+        .values()
+        .map(|known| &known.revision)
+        .collect();
     assert!(known.contains(&&old) && known.contains(&&new) && known.len() == 2);
     assert_eq!(
         resolved.environments["river"]["dev"].current,
@@ -250,7 +260,7 @@ fn a_name_has_one_content() {
 }
 
 #[test]
-fn a_broken_baseline_takes_nothing_away_and_gives_nothing() {
+fn a_broken_baseline_takes_nothing_away_and_gives_its_last_good_revision() {
     for spec_of in [broken(), automatic(broken())] {
         let mut world = World::new();
         let (older, old) = (store(&mut world, &spec("Older")), store(&mut world, &spec("Old")));
@@ -259,8 +269,8 @@ fn a_broken_baseline_takes_nothing_away_and_gives_nothing() {
         world.account(&heron(), manifest(&heron()));
         let resolved = world.resolve();
         assert_eq!(got(&resolved).revision, old);
-        let waits = resolved.rejections[&heron()].clone();
-        assert!(waits.reason == Reason::BaselineNotAccepted && waits.waits);
+        let newcomer = &resolved.desired.accounts[&heron()];
+        assert_eq!((&newcomer.revision, resolved.updates.get(&heron())), (&old, None));
         assert_eq!(
             resolved.environments["river"]["dev"].current,
             Some(old.clone()),
@@ -274,6 +284,124 @@ fn a_broken_baseline_takes_nothing_away_and_gives_nothing() {
         assert_eq!(got(&resolved).revision, if follows { old.clone() } else { older });
         assert_eq!(resolved.updates.get(&otter()), (!follows).then_some(&old));
     }
+}
+
+#[test]
+fn a_broken_baseline_gives_new_accounts_nothing_that_it_may_not_or_cannot() {
+    let refused = |spec: Value, latest: Option<&Revision>, world: &World| {
+        let mut world = world.clone();
+        baseline(&mut world, spec, latest, latest);
+        world.account(&otter(), manifest(&otter()));
+        let rejection = world.verdict(&otter()).unwrap_err();
+        assert_eq!(
+            (rejection.reason, rejection.waits),
+            (Reason::BaselineNotAccepted, true)
+        );
+    };
+    let mut world = World::new();
+    let old = store(&mut world, &spec("Old"));
+    for broken in [broken(), automatic(broken())] {
+        refused(broken.clone(), None, &world);
+        refused(broken.clone(), Some(&old), &World::new());
+        // Whether the namespace may vend there is not said any more.
+        let without_dev = json!([river()["environments"][1].clone()]);
+        let mut unsaid = with(broken.clone(), "/environments", without_dev);
+        unsaid["environments"][0]["guardrails"] = json!([{"name": "noSuchThing"}]);
+        refused(unsaid, Some(&old), &world);
+        let unreadable = json!({"matchExpressions": [{"key": "tier", "operator": "Near"}]});
+        refused(
+            with(broken.clone(), "/namespaceSelector", unreadable),
+            Some(&old),
+            &world,
+        );
+        // The last good revision does not have the environment.
+        let mut other = World::new();
+        let without_dev = with(
+            river(),
+            "/environments",
+            json!([river()["environments"][1].clone()]),
+        );
+        let other_good = store(&mut other, &without_dev);
+        refused(broken, Some(&other_good), &other);
+    }
+}
+
+#[test]
+fn a_rejected_object_keeps_the_guardrails_of_its_account() {
+    let mut world = World::new();
+    let old = store(&mut world, &regions(&["eu-west-1"]));
+    baseline(&mut world, regions(&["eu-west-1"]), Some(&old), Some(&old));
+    given(&mut world, &old);
+    let accepted = world.resolve().desired;
+    assert!(accepted.kept.is_empty() && accepted.accounts.contains_key(&otter()));
+    let attached = &accepted.accounts[&otter()].policies;
+    assert_eq!(accepted.revisions[&old.name].policies["dev"], *attached);
+    assert!(!attached.is_empty());
+    let judged = |world: &World, edit: &dyn Fn(Value) -> Value| {
+        let mut world = world.clone();
+        let Decoded::Good(object) = &world.accounts[&otter()] else {
+            panic!()
+        };
+        let object = serde_json::to_value(object.as_ref()).unwrap();
+        world.account(&otter(), edit(object));
+        let resolved = world.resolve();
+        assert!(resolved.rejections.contains_key(&otter()));
+        assert!(!resolved.desired.accounts.contains_key(&otter()));
+        resolved.desired.kept.get(&otter()).cloned()
+    };
+    let tag = |object: Value| with(object, "/spec/tags", json!({"forbidden": "key"}));
+    let kept = judged(&world, &tag).unwrap();
+    assert_eq!(
+        (&kept.key, kept.claim.as_str(), kept.environment.as_str()),
+        (&otter(), "acme/team-otter/otter-dev", "dev")
+    );
+    let elsewhere = |object: Value| with(object, "/spec/baselineRef", json!({"name": "lagoon"}));
+    assert!(judged(&world, &elsewhere).is_some());
+    let mut unselected = world.clone();
+    unselected.namespaces.insert("team-otter".into(), [].into());
+    assert!(judged(&unselected, &|object| object).is_some());
+    // Whose account it is, is not known.
+    let no_account = |object: Value| with(tag(object), "/status/accountId", Value::Null);
+    assert_eq!(judged(&world, &no_account), None);
+    let nonsense = |object: Value| with(tag(object), "/status/accountId", json!("mine"));
+    assert_eq!(judged(&world, &nonsense), None);
+    let no_revision = |object: Value| with(tag(object), "/status/baseline", json!({}));
+    assert_eq!(judged(&world, &no_revision), None);
+    let mut rivals = world.clone();
+    let Decoded::Good(otter_object) = &world.accounts[&otter()] else {
+        panic!()
+    };
+    let mut older = serde_json::to_value(otter_object.as_ref()).unwrap();
+    older["metadata"] = manifest(&heron())["metadata"].clone();
+    older["metadata"]["creationTimestamp"] = json!("2020-01-01T00:00:00Z");
+    rivals.account(&heron(), older);
+    assert!(
+        judged(&rivals, &tag).is_some(),
+        "emails of rejected objects are not compared"
+    );
+    let mut conflict = rivals.clone();
+    conflict
+        .accounts
+        .insert(otter(), world.accounts[&otter()].clone());
+    let resolved = conflict.resolve();
+    assert_eq!(resolved.rejections[&otter()].reason, Reason::EmailConflict);
+    assert!(resolved.desired.kept.is_empty());
+    let deleted = |object: Value| {
+        with(
+            tag(object),
+            "/metadata/deletionTimestamp",
+            json!("2026-02-01T00:00:00Z"),
+        )
+    };
+    let mut leaving = world.clone();
+    leaving.account(
+        &otter(),
+        deleted(serde_json::to_value(otter_object.as_ref()).unwrap()),
+    );
+    assert!(
+        leaving.resolve().desired.kept.is_empty(),
+        "deletion with Retain leaves everything as it is"
+    );
 }
 
 #[test]
@@ -381,6 +509,7 @@ fn everything_an_account_gets_is_of_its_own_revision() {
     let first = with(first, "/environments/0/accessRoleName", json!("Old"));
     let old = store(&mut world, &first);
     let second = with(river(), "/mandatoryTags/0/key", json!("proprietor"));
+    let second = with(second, "/environments/0/accessRoleName", json!("Old"));
     baseline(&mut world, second, Some(&old), Some(&old));
     given(&mut world, &old);
     let resolved = world.resolve();
@@ -395,6 +524,60 @@ fn everything_an_account_gets_is_of_its_own_revision() {
     assert_eq!(account.role_name.as_str(), "Old");
     assert_eq!(account.policies.len(), 1);
     assert!(account.tags.contains_key("owner") && !account.tags.contains_key("proprietor"));
+}
+
+#[test]
+fn an_environment_keeps_its_role_while_accounts_may_have_it() {
+    let mut world = World::new();
+    let named = |role: &str| with(river(), "/environments/0/accessRoleName", json!(role));
+    let old = store(&mut world, &river());
+    given(&mut world, &old);
+    baseline(&mut world, named("NewRole"), Some(&old), Some(&old));
+    let resolved = world.resolve();
+    rejected(
+        resolved.baselines["river"].clone(),
+        Reason::LockOut,
+        &[
+            "spec.environments[dev].accessRoleName: is \"NewRole\"",
+            old.name.as_str(),
+            "\"OrganizationAccountAccessRole\"",
+        ],
+    );
+    // What accounts have stays.
+    assert_eq!(got(&resolved).revision, old);
+    // An environment that is not in that revision may have any, and so may another Baseline.
+    let more = json!([
+        {"name": "dev", "organizationalUnit": "Workloads/Dev"},
+        {"name": "qa", "organizationalUnit": "Workloads/Dev", "accessRoleName": "NewRole"},
+    ]);
+    baseline(
+        &mut world,
+        with(river(), "/environments", more),
+        Some(&old),
+        Some(&old),
+    );
+    assert!(world.resolve().baselines["river"].is_ok());
+    world.baseline("river-2", named("NewRole"));
+    assert!(world.resolve().baselines["river-2"].is_ok());
+}
+
+#[test]
+fn an_account_gets_no_policies_that_exempt_another_role_than_its_own() {
+    let guarded = with(
+        regions(&["eu-west-1"]),
+        "/environments/0/accessRoleName",
+        json!("Other"),
+    );
+    let mut world = World::new();
+    world.baseline("river", guarded);
+    let status = json!({"accountId": "123456789012", "creation": creation("otter@example.com")});
+    let rejection = rejected(
+        world.otter_with("/status", status),
+        Reason::LockOut,
+        &["spec.environment: \"dev\"", "\"Other\"", "\"FrozenRole\""],
+    );
+    assert!(!rejection.waits);
+    assert!(world.otter_with("/spec/suspend", json!(false)).is_ok());
 }
 
 #[test]

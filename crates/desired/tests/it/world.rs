@@ -1,7 +1,7 @@
 //! A world of objects, written as manifests.
 
 use api::{AwsAccount, Baseline, BaselineRevision};
-use desired::{Decoded, Inputs, Memory, PolicySettings, Rejection, Resolved, resolve};
+use desired::{Decoded, Inputs, Memory, PolicySettings, Promoted, Rejection, Resolved, resolve};
 use model::{AccountKey, DesiredAccount, Installation, OutputsState, Reason};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,6 +16,7 @@ pub(crate) struct World {
     pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) outputs: BTreeMap<AccountKey, OutputsState>,
     pub(crate) default_baseline: Option<&'static str>,
+    pub(crate) promoted: Promoted,
 }
 
 impl World {
@@ -35,6 +36,7 @@ impl World {
             ]),
             outputs: BTreeMap::new(),
             default_baseline: Some("river"),
+            promoted: Promoted::default(),
         };
         world.baseline("river", river());
         world
@@ -64,6 +66,7 @@ impl World {
     pub(crate) fn resolve_with(&self, memory: &mut Memory) -> Resolved {
         let installation = Installation::parse("acme").unwrap();
         let inputs = Inputs {
+            promoted: &self.promoted,
             accounts: &self.accounts,
             baselines: &self.baselines,
             revisions: &self.revisions,
