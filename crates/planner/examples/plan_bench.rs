@@ -129,6 +129,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
     let mut desired = DesiredOrg {
         installation: installation.clone(),
         accounts: BTreeMap::new(),
+        kept: BTreeMap::new(),
         revisions: BTreeMap::new(),
         unstored: BTreeSet::new(),
         incomplete: false,
@@ -179,7 +180,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
                 account_id: Some(id),
                 applied: Some(assigned.revision.name.clone()),
                 verified_role: Some(role),
-                managed_tags: tags.keys().cloned().collect(),
+                managed_tags: tags.clone(),
                 ..JournalEntry::default()
             },
         );
@@ -191,6 +192,7 @@ fn settled(count: usize) -> Result<World, Invalid> {
                 created: now,
                 workload: name.clone(),
                 environment: "prod".into(),
+                by: AssignedBy::Automatic,
                 revision: assigned.revision.clone(),
                 email,
                 account_name: AccountName::parse(&name)?,

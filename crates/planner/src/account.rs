@@ -10,9 +10,9 @@ use crate::{
 };
 use model::{
     AccountFacts, AccountState, AccountView, Action, DesiredAccount, HoldKind, JournalEntry, ObservedAccount,
-    OuId, OutputsState, Read, Reason, Stage, StepId, TagKey, Tags, Verdict, tag_keys,
+    OuId, OutputsState, Read, Reason, Stage, StepId, Tags, Verdict, tag_keys,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Failures in a row after which a role that never worked is a matter for a person: at the pace of the executor's
 /// back-off about 15 minutes, longer than any readiness lag that was reported (`seconds to 7 min`).
@@ -94,6 +94,7 @@ fn stages<'a>(
     }
     view.assigned = revision::settle(planning, desired, entry, account, view);
     if view.assigned != Stage::Done {
+        policies::of_unsettled(planning, desired, entry, account, &view.assigned);
         return Stage::Unknown;
     }
     let guarded = policies::guard(planning, desired, entry, account, attached);
@@ -153,16 +154,18 @@ fn facts(
     attached: Option<&policies::Attached>,
 ) -> AccountFacts {
     let mut wanted = ascending(desired.tags.iter());
-    let mut ours = |key: &TagKey| {
-        key.as_str().starts_with(tag_keys::PREFIX)
-            || wanted.get(key).is_some()
-            || entry.managed_tags.contains(key)
-    };
-    let all = account.tags.iter().flatten();
-    let managed_tags: Tags = all
-        .filter(|(key, _)| ours(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let (mut managed_tags, mut unsettled_tags) = (Tags::new(), BTreeSet::new());
+    for (key, value) in account.tags.iter().flatten() {
+        let by_prefix = key.as_str().starts_with(tag_keys::PREFIX);
+        let wanted = wanted.get(key);
+        if !by_prefix && wanted.is_none() && !entry.managed_tags.contains_key(key) {
+            continue;
+        }
+        if !by_prefix && wanted != Some(value) {
+            unsettled_tags.insert(key.clone());
+        }
+        managed_tags.insert(key.clone(), value.clone());
+    }
     let foreign_tags = account.tags.as_ref().map_or(0, Tags::len) - managed_tags.len();
     AccountFacts {
         id: account.id.clone(),
@@ -177,6 +180,7 @@ fn facts(
             .unwrap_or_default()
             .to_owned(),
         managed_tags,
+        unsettled_tags,
         foreign_tags,
         policies: planning.index.own_names(attached),
         role_arn: role_arn(desired, account),

@@ -1,18 +1,23 @@
 //! Rules that no plan may break, stated once and apart from the code that plans.
 
+mod budgets;
+mod owned;
 mod policies;
+mod tags;
 
 use crate::{
     Input,
     approval::{Ruling, StateRestore, ruling},
-    revision, tags,
+    revision,
 };
+use budgets::over_budget;
 use model::{
-    AccountId, AccountKey, Action, ApprovalAction, Assigned, Attempt, Budget, Change, Claim, CreationState,
-    Finding, JournalEntry, MarkVerdict, Mode, ParentId, Plan, Step, TagChange as TagRule, TagKey, TagValue,
-    Tags, Token, UpdatePolicy, tag_keys,
+    AccountId, Action, ApprovalAction, Assigned, Attempt, Claim, Finding, JournalEntry, MarkVerdict, Mode,
+    Plan, Step, TagValue, UpdatePolicy, tag_keys,
 };
+use owned::{call_under_way, claimed, may_be_in_flight, ours};
 use std::collections::BTreeSet;
+use tags::{may_overwrite, stored_keys};
 
 /// Checks a plan. Any finding stops the run: better nothing than a wrong step.
 pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
@@ -20,6 +25,10 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
     let mut find = |rule: &'static str, detail: String| findings.push(Finding { rule, detail });
     let verdict = input.mark.verdict(input.now);
     let policies = policies::Policies::new(input);
+    let only_kept = |step: &Step| {
+        let key = step.key.as_ref();
+        key.is_some_and(|key| input.desired.kept.contains_key(key))
+    };
     let mut ids = BTreeSet::new();
     let mut creations = 0;
     for step in &plan.steps {
@@ -35,6 +44,16 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
         }
         if step.action.mutates_aws() && input.limits.mode == Mode::Observe {
             find("mode Observe changes nothing in AWS", step.id.to_string());
+        }
+        let guards = matches!(
+            step.action,
+            Action::AttachPolicy { .. } | Action::DetachPolicy { .. }
+        );
+        if step.action.mutates_aws() && !guards && only_kept(step) {
+            find(
+                "an object that was not accepted gets nothing but its guardrails",
+                step.id.to_string(),
+            );
         }
         creations += usize::from(matches!(step.action, Action::CreateAccount { .. }));
         for rule in broken(&input, step).into_iter().chain(policies.broken(step)) {
@@ -53,6 +72,9 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
             format!("{creations} planned, {under_way} under way"),
         );
     }
+    if let Some(detail) = policies.several_types(plan) {
+        find("policy types are enabled one after the other", detail);
+    }
     if let Some(detail) = over_budget(&input, plan) {
         find("no more is begun than the budgets leave", detail);
     }
@@ -65,84 +87,6 @@ pub fn check(input: Input<'_>, plan: &Plan) -> Vec<Finding> {
         find("each accepted object has its state", key.to_string());
     }
     findings
-}
-
-/// Something that a budget counts is not counted, or more is begun than is left.
-fn over_budget(input: &Input<'_>, plan: &Plan) -> Option<String> {
-    let brake = &input.limits.brake;
-    let uncounted = plan.steps.iter().find(|step| match &step.action {
-        Action::CreateAccount { .. } => {
-            brake.counts(&Change::Creation) && step.spends != Some(Change::Creation)
-        }
-        Action::MoveAccount { account, from, .. } => {
-            let counted = Change::Move(account.clone());
-            matches!(from, ParentId::Ou(_)) && brake.counts(&counted) && step.spends != Some(counted)
-        }
-        Action::Assign { account, assigned } => {
-            let counted = Change::Policies(account.clone());
-            changes_revision(input, step, account, assigned)
-                && brake.counts(&counted)
-                && step.spends != Some(counted)
-        }
-        _ => false,
-    });
-    if let Some(step) = uncounted {
-        return Some(format!("{} is not counted", step.id));
-    }
-    let spends: Vec<&Change> = plan
-        .steps
-        .iter()
-        .filter_map(|step| step.spends.as_ref())
-        .filter(|change| brake.counts(change))
-        .collect();
-    if spends.is_empty() {
-        return None;
-    }
-    let Some(spending) = input.spending else {
-        return Some("what is spent is not known".to_owned());
-    };
-    let creations = spends
-        .iter()
-        .filter(|change| ***change == Change::Creation)
-        .count();
-    let now = input.spending_now;
-    let (moved, changed) = (brake.moved(spending, now), brake.changed(spending, now));
-    let (mut moves, mut policies) = (BTreeSet::new(), BTreeSet::new());
-    for change in spends {
-        match change {
-            Change::Move(account) if !moved.contains(account) => drop(moves.insert(account)),
-            Change::Policies(account) if !changed.contains(account) => drop(policies.insert(account)),
-            Change::Creation | Change::Move(_) | Change::Policies(_) => {}
-        }
-    }
-    brake
-        .rooms(spending, input.spending_now)
-        .into_iter()
-        .find_map(|room| {
-            let wanted = match room.budget {
-                Budget::CreationsPerHour | Budget::CreationsPerDay => creations,
-                Budget::Moves => moves.len(),
-                Budget::Policies => policies.len(),
-            };
-            (u32::try_from(wanted).unwrap_or(u32::MAX) > room.left)
-                .then(|| format!("{wanted} planned of {}, {} left", room.budget.as_str(), room.left))
-        })
-}
-
-/// An account that has a revision gets another one, which it has not had in full and nobody has decided.
-fn changes_revision(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &Assigned) -> bool {
-    let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
-    let Some((entry, observed)) = entry.zip(input.observed.accounts.get(account)) else {
-        return false;
-    };
-    let carried = revision::carried(observed);
-    let known = revision::known_of(entry, observed);
-    let decided = known.is_some_and(|known| carried.sequence > known.sequence);
-    let before = known
-        .map(|known| &known.revision.name)
-        .or(carried.revision.as_ref());
-    let new = &assigned.revision.name;
-    !decided && before.is_some_and(|before| before != new) && entry.applied.as_ref() != Some(new)
 }
 
 /// The rules one step breaks by itself.
@@ -272,8 +216,10 @@ fn broken(input: &Input<'_>, step: &Step) -> Vec<&'static str> {
         }
         Action::Assign { account, assigned } => {
             let before = entry.and_then(|entry| entry.assigned.as_ref());
-            let same = before
-                .is_some_and(|before| before.tag() == assigned.tag() && before.tag_keys != assigned.tag_keys);
+            let same = before.is_some_and(|before| {
+                let told = (&before.tag_keys, &before.by) != (&assigned.tag_keys, &assigned.by);
+                before.tag() == assigned.tag() && told
+            });
             must(
                 assigned.sequence > known(entry) || same,
                 "the sequence never goes back",
@@ -324,15 +270,6 @@ fn stored_revision(entry: Option<&JournalEntry>, tag: &TagValue) -> bool {
     assigned.is_some_and(|assigned| assigned.tag() == tag.as_str())
 }
 
-/// Each key is ours by its prefix, or it is stored that it is.
-fn stored_keys(entry: Option<&JournalEntry>, tags: &Tags) -> bool {
-    let prefixed = |key: &TagKey| key.as_str().starts_with(tag_keys::PREFIX);
-    entry.is_some_and(|entry| {
-        tags.keys()
-            .all(|key| prefixed(key) || revision::is_recorded(entry, key))
-    })
-}
-
 /// Where promotions decide, an account of which status knows no revision gets the one that it carries.
 fn keeps_revision(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &Assigned) -> bool {
     let key = step.key.as_ref();
@@ -348,33 +285,6 @@ fn keeps_revision(input: &Input<'_>, step: &Step, account: &AccountId, assigned:
         || carried
             .revision
             .is_none_or(|name| name == assigned.revision.name && carried.sequence == assigned.sequence)
-}
-
-/// Each value that is there is another one's to decide on only if somebody has.
-fn may_overwrite(input: &Input<'_>, step: &Step, account: &AccountId, tags: &Tags) -> bool {
-    let key = step.key.as_ref();
-    let known = key.and_then(|key| {
-        let desired = input.desired.accounts.get(key)?;
-        Some((
-            desired,
-            input.journal.get(key)?,
-            input.observed.accounts.get(account)?,
-        ))
-    });
-    let Some((desired, entry, observed)) = known else {
-        return true;
-    };
-    let approved = tags::approved(input, desired, entry, observed);
-    let carried = |key: &TagKey| observed.tags.as_ref().and_then(|tags| tags.get(key));
-    tags.iter().all(|(key, value)| {
-        let changes = carried(key).is_some_and(|old| old != value);
-        let decides = matches!(
-            desired.tag_changes.get(key),
-            Some(TagRule::Approved | TagRule::Immutable)
-        );
-        let passes = approved.as_ref().is_some_and(|change| change.has(key));
-        !changes || !decides && !revision::is_foreign(entry, observed, key) || passes
-    })
 }
 
 /// What the account carries was read, and either status knows it, or status knows nothing at all (its cluster was lost),
@@ -413,83 +323,4 @@ fn may_assign(input: &Input<'_>, step: &Step, account: &AccountId, assigned: &As
     .digest();
     let approved = ruling(input, key, ApprovalAction::StateRestore, &digest) == Ruling::Approved;
     approved && assigned.sequence > carried
-}
-
-/// The account is the one of the object the step is for.
-fn ours(input: &Input<'_>, step: &Step, account: &AccountId) -> bool {
-    let entry = step.key.as_ref().and_then(|key| input.journal.get(key));
-    entry.and_then(|entry| entry.account_id.as_ref()) == Some(account)
-        || made(input, entry, account)
-        || wanted(input, step.key.as_ref(), account)
-}
-
-/// AWS is at the stored intent, as far as this process knows.
-fn call_under_way(input: &Input<'_>, entry: &JournalEntry) -> bool {
-    let Some(creation) = &entry.creation else {
-        return false;
-    };
-    let attempt = input.attempts.get(&creation.token);
-    let accepted = match attempt {
-        Some(Attempt::Accepted(id)) => Some(id),
-        _ => None,
-    };
-    let request = creation.request_id.as_ref().or(accepted);
-    match request {
-        Some(id) => {
-            let state = input.observed.creations.get(id).map(|record| &record.state);
-            matches!(state, None | Some(CreationState::InProgress))
-        }
-        None => matches!(attempt, Some(Attempt::Sending)),
-    }
-}
-
-/// A call that may be in progress at AWS without being listed: under way, or of unknown outcome and young.
-fn may_be_in_flight(input: &Input<'_>, token: &Token, attempt: &Attempt) -> bool {
-    match attempt {
-        Attempt::Sending => true,
-        Attempt::Unknown => input
-            .journal
-            .values()
-            .filter_map(|entry| entry.creation.as_ref())
-            .any(|creation| {
-                creation.token == *token
-                    && input.now.duration_since(creation.started_at) < input.limits.creation_grace
-            }),
-        Attempt::Fresh { .. } | Attempt::Refused | Attempt::Accepted(_) => false,
-    }
-}
-
-/// AWS said that it made this account for the object's stored intent.
-fn made(input: &Input<'_>, entry: Option<&JournalEntry>, account: &AccountId) -> bool {
-    let Some(creation) = entry.and_then(|entry| entry.creation.as_ref()) else {
-        return false;
-    };
-    let request = creation
-        .request_id
-        .as_ref()
-        .or(match input.attempts.get(&creation.token) {
-            Some(Attempt::Accepted(id)) => Some(id),
-            _ => None,
-        });
-    request
-        .and_then(|id| input.observed.creations.get(id))
-        .is_some_and(|record| record.state == CreationState::Succeeded(account.clone()))
-}
-
-/// The account carries the claim of the object the step is for.
-fn wanted(input: &Input<'_>, key: Option<&AccountKey>, account: &AccountId) -> bool {
-    key.and_then(|key| input.desired.accounts.get(key))
-        .is_some_and(|desired| claimed(input, account, desired.claim.as_str()))
-}
-
-fn claimed(input: &Input<'_>, account: &AccountId, claim: &str) -> bool {
-    let tags = input
-        .observed
-        .accounts
-        .get(account)
-        .and_then(|account| account.tags.as_ref());
-    tags.is_some_and(|tags| {
-        tags.iter()
-            .any(|(key, value)| key.as_str() == tag_keys::CLAIM && value.as_str() == claim)
-    })
 }

@@ -5,7 +5,10 @@
 //! read from the account itself.
 
 use crate::{creation, planning::Planning};
-use model::{AccountId, AccountState, DesiredAccount, JournalEntry, ObservedAccount, Reason, Tags, tag_keys};
+use model::{
+    AccountId, AccountKey, AccountState, Claim, DesiredAccount, JournalEntry, KeptAccount, ObservedAccount,
+    Reason, Tags, tag_keys,
+};
 
 /// The answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,13 +30,13 @@ pub(crate) fn identify<'a>(
     entry: &'a JournalEntry,
 ) -> Identity<'a> {
     if let Some(id) = &entry.account_id {
-        return bound(planning, desired, id, true);
+        return bound(planning, (&desired.key, &desired.claim), id, true);
     }
     if let Some(id) = creation::answered(&planning.input, entry) {
         // AWS's answer to our own request says which account it made, even while its tags cannot be read yet.
         let visible = planning.input.observed.accounts.contains_key(id);
         return if visible {
-            bound(planning, desired, id, false)
+            bound(planning, (&desired.key, &desired.claim), id, false)
         } else {
             Identity::None
         };
@@ -65,6 +68,22 @@ pub(crate) fn identify<'a>(
     }
 }
 
+/// The account that a rejected object keeps: the one its status says, where nothing speaks against it. Nothing of the
+/// manifest counts, for it was not accepted; and the account itself has to name the object.
+pub(crate) fn kept<'a>(planning: &Planning<'a>, kept: &KeptAccount, entry: &'a JournalEntry) -> Identity<'a> {
+    let Some(id) = &entry.account_id else {
+        return Identity::None;
+    };
+    let identity = bound(planning, (&kept.key, &kept.claim), id, true);
+    if let Identity::Ours(account) = identity {
+        let tags = account.tags.as_ref();
+        if tags.is_none_or(|tags| value(tags, tag_keys::CLAIM) != Some(kept.claim.as_str())) {
+            return Identity::None;
+        }
+    }
+    identity
+}
+
 fn value<'t>(tags: &'t Tags, key: &str) -> Option<&'t str> {
     tags.get(key).map(model::TagValue::as_str)
 }
@@ -77,7 +96,7 @@ fn confirmed(account: &ObservedAccount) -> Option<&Tags> {
 /// status says so, and not only AWS's answer.
 fn bound<'a>(
     planning: &Planning<'a>,
-    desired: &DesiredAccount,
+    (key, own_claim): (&AccountKey, &Claim),
     id: &'a AccountId,
     recorded: bool,
 ) -> Identity<'a> {
@@ -94,12 +113,12 @@ fn bound<'a>(
         return Identity::Ask(id);
     };
     match value(tags, tag_keys::CLAIM) {
-        Some(claim) if claim != desired.claim.as_str() => match confirmed(account) {
+        Some(claim) if claim != own_claim.as_str() => match confirmed(account) {
             Some(_) => mismatch(id, &format!("its claim tag says {claim:?}")),
             None => Identity::Ask(id),
         },
         // A removed claim tag is drift, repaired like any other tag of ours.
-        _ => unless_held_by_another(planning, desired, account, recorded),
+        _ => unless_held_by_another(planning, key, account, recorded),
     }
 }
 
@@ -143,7 +162,7 @@ fn by_email<'a>(
             );
         }
     }
-    unless_held_by_another(planning, desired, account, false)
+    unless_held_by_another(planning, &desired.key, account, false)
 }
 
 fn by_claim_only<'a>(desired: &DesiredAccount, account: &'a ObservedAccount) -> Identity<'a> {
@@ -165,11 +184,11 @@ fn by_claim_only<'a>(desired: &DesiredAccount, account: &'a ObservedAccount) -> 
 
 fn unless_held_by_another<'a>(
     planning: &Planning<'a>,
-    desired: &DesiredAccount,
+    key: &AccountKey,
     account: &'a ObservedAccount,
     bound: bool,
 ) -> Identity<'a> {
-    if planning.index.held_by_another(&account.id, &desired.key, bound) {
+    if planning.index.held_by_another(&account.id, key, bound) {
         return mismatch(&account.id, "another object holds it");
     }
     Identity::Ours(account)

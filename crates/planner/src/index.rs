@@ -197,6 +197,11 @@ impl<'a> Index<'a> {
             .any(|(_, holder)| *holder != key)
     }
 
+    /// Does any object hold the account?
+    pub(crate) fn is_held(&self, id: &AccountId) -> bool {
+        self.holders.binary_search_by_key(&id, |(held, _)| *held).is_ok()
+    }
+
     /// The policy of this type and name.
     pub(crate) fn policy(&self, policy_type: &PolicyType, name: &str) -> Option<&'a ObservedPolicy> {
         self.policies.get(&(policy_type, name)).copied()
@@ -205,6 +210,11 @@ impl<'a> Index<'a> {
     /// Did this installation make this policy?
     pub(crate) fn is_own(&self, id: &PolicyId) -> bool {
         self.own_policies.contains_key(id)
+    }
+
+    /// The name of a policy that this installation made.
+    pub(crate) fn own_name(&self, id: &PolicyId) -> Option<&'a str> {
+        self.own_policies.get(id).copied()
     }
 
     /// Did it, or is the policy not known yet?

@@ -112,13 +112,19 @@ pub fn plan(input: Input<'_>) -> Plan {
             _ => Turn::Passed,
         }
     });
-    // A rejected object gets nothing, but what AWS has answered for it is kept.
+    for (key, kept) in &input.desired.kept {
+        if let Some(entry) = input.journal.get(key) {
+            policies::of_rejected(&mut planning, kept, entry);
+        }
+    }
+    // A rejected object gets nothing else, but what AWS has answered for it is kept.
     for (key, entry) in input.journal {
         if !input.desired.accounts.contains_key(key) && !input.desired.leaving.contains_key(key) {
             creation::record_request(&mut planning, key, entry);
         }
     }
     policies::clean::unused(&mut planning);
+    policies::strays::tell(&mut planning);
     refresh::creations(&mut planning);
     planning.finish()
 }

@@ -3,7 +3,7 @@
 use crate::{
     brake::spent_by_move,
     planning::{Planning, Proposal},
-    refresh, revision,
+    policies, refresh, revision,
 };
 use model::{
     Action, DesiredAccount, JournalEntry, ObservedAccount, OuId, ParentId, Read, Reason, Stage, StepId,
@@ -101,6 +101,17 @@ pub(crate) fn place(
             "the account is moved when the policies of its revision are attached and AWS shows them";
         return Stage::Pending(Reason::AttachingPolicies, message.into());
     }
+    policies::content_seen(planning, desired, account)
+        .map_or_else(|stage| stage, |()| move_to(planning, desired, entry, account, to))
+}
+
+fn move_to(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    account: &ObservedAccount,
+    to: &OuId,
+) -> Stage {
     let message = format!("moving the account to {}", desired.organizational_unit);
     let id = format!("move/{}/{}/{to}", desired.key, account.id);
     let action = Action::MoveAccount {

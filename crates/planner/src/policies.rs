@@ -3,17 +3,27 @@
 
 mod attach;
 pub(crate) mod clean;
+pub(crate) mod given;
 pub(crate) mod overlap;
+mod room;
+pub(crate) mod strays;
 mod surplus;
-mod types;
+pub(crate) mod types;
 mod wanted;
 
-use crate::{planning::Planning, revision};
-use model::{
-    Attachments, DesiredAccount, Evidence, JournalEntry, ObservedAccount, PolicyType, Read, Reason, Stage,
+use crate::{
+    identity::{self, Identity},
+    planning::Planning,
+    revision,
 };
-use std::collections::BTreeMap;
+use given::Given;
+use model::{
+    AccountKey, AccountState, Action, Attachments, DesiredAccount, DesiredPolicy, Evidence, JournalEntry,
+    KeptAccount, ObservedAccount, PolicyId, PolicyType, Read, Reason, Stage,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use room::finishes_first;
 pub(crate) use wanted::Wanted;
 
 /// How far an account has come with its policies.
@@ -30,7 +40,10 @@ pub(crate) type Attached = BTreeMap<PolicyType, Attachments>;
 /// One account whose policies are looked at.
 #[derive(Clone, Copy)]
 struct Scene<'s> {
-    desired: &'s DesiredAccount,
+    key: &'s AccountKey,
+    environment: &'s str,
+    /// What it is to have.
+    policies: &'s [DesiredPolicy],
     entry: &'s JournalEntry,
     account: &'s ObservedAccount,
     attached: Option<&'s Attached>,
@@ -46,6 +59,24 @@ impl Scene<'_> {
         } else {
             Reason::AttachingPolicies
         }
+    }
+
+    /// Takes a policy away.
+    fn detach(
+        &self,
+        planning: &mut Planning<'_>,
+        policy_type: &PolicyType,
+        policy: &PolicyId,
+        message: String,
+    ) -> Stage {
+        let account = &self.account.id;
+        let action = Action::DetachPolicy {
+            policy: policy.clone(),
+            policy_type: policy_type.clone(),
+            account: account.clone(),
+        };
+        let id = format!("detach/{}/{account}/{policy}", self.key);
+        planning.step(Some(self.key), id, action, self.reason(), message)
     }
 
     /// May the attachments of the account be changed now? The account carries its revision first: a cluster that is
@@ -67,10 +98,10 @@ impl Scene<'_> {
 
 /// What is not done yet: what needs a person comes before what takes its time, and what came first before the rest.
 #[derive(Default)]
-struct Unmet(Option<Stage>);
+pub(crate) struct Unmet(pub(crate) Option<Stage>);
 
 impl Unmet {
-    fn add(&mut self, stage: Stage) {
+    pub(crate) fn add(&mut self, stage: Stage) {
         match (&self.0, &stage) {
             (_, Stage::Done) | (Some(Stage::Blocked(..)), _) => {}
             (None, _) | (Some(_), Stage::Blocked(..)) => self.0 = Some(stage),
@@ -105,16 +136,32 @@ pub(crate) fn guard<'a>(
     account: &'a ObservedAccount,
     attached: Option<&'a Attached>,
 ) -> Guarded {
-    let assigned = entry.assigned.as_ref().map(|assigned| &assigned.revision.name);
-    let repairs = assigned.is_some() && assigned == entry.applied.as_ref();
     let scene = Scene {
-        desired,
+        key: &desired.key,
+        environment: &desired.environment,
+        policies: &desired.policies,
         entry,
         account,
         attached,
-        repairs,
+        repairs: has_had_its_revision(entry),
     };
-    let wanted = wanted::all(planning, desired, repairs);
+    attend(planning, scene, &desired.policies, true)
+}
+
+/// The account has had its revision in full.
+fn has_had_its_revision(entry: &JournalEntry) -> bool {
+    let assigned = entry.assigned.as_ref().map(|assigned| &assigned.revision.name);
+    assigned.is_some() && assigned == entry.applied.as_ref()
+}
+
+fn attend<'a>(
+    planning: &mut Planning<'a>,
+    scene: Scene<'_>,
+    policies: &'a [DesiredPolicy],
+    is_assigned: bool,
+) -> Guarded {
+    let attached = scene.attached;
+    let wanted = wanted::all(planning, policies, scene.repairs);
     if is_at_rest(planning, attached, &wanted) {
         return Guarded {
             attached: true,
@@ -123,17 +170,107 @@ pub(crate) fn guard<'a>(
     }
     for (policy_type, attachments) in attached.into_iter().flatten() {
         if attachments.doubted {
-            planning.read(Read::Attachments(account.id.clone(), policy_type.clone()));
+            planning.read(Read::Attachments(scene.account.id.clone(), policy_type.clone()));
         }
     }
     match attach::all(planning, scene, &wanted) {
-        Ok(since) => Guarded {
+        Ok(since) if is_assigned => Guarded {
             attached: true,
             stage: surplus::detach(planning, scene, &wanted, since),
+        },
+        Ok(_) => Guarded {
+            attached: true,
+            stage: Stage::Done,
         },
         Err(stage) => Guarded {
             attached: false,
             stage,
         },
     }
+}
+
+/// Keeps what the account was given, whatever its object asks for now.
+fn keep<'a>(
+    planning: &mut Planning<'a>,
+    key: &'a AccountKey,
+    environment: &'a str,
+    entry: &'a JournalEntry,
+    account: &'a ObservedAccount,
+) {
+    let Some(Given {
+        policies,
+        is_assigned,
+    }) = given::given(&planning.input, environment, entry, account)
+    else {
+        return;
+    };
+    let scene = Scene {
+        key,
+        environment,
+        policies,
+        entry,
+        account,
+        attached: planning.input.observed.policies.attached_to(&account.id),
+        repairs: !is_assigned || has_had_its_revision(entry),
+    };
+    attend(planning, scene, policies, is_assigned);
+}
+
+/// The account of a rejected object keeps its guardrails; that is all that is done for it.
+pub(crate) fn of_rejected<'a>(planning: &mut Planning<'a>, kept: &'a KeptAccount, entry: &'a JournalEntry) {
+    if planning.overall.is_some() {
+        return;
+    }
+    planning.age = kept.created;
+    match identity::kept(planning, kept, entry) {
+        Identity::Ours(account) if account.state == AccountState::Active => {
+            keep(planning, &kept.key, &kept.environment, entry, account);
+        }
+        Identity::Ask(id) => planning.read(Read::Account(id.clone())),
+        Identity::Ours(_) | Identity::None | Identity::Blocked(..) => {}
+    }
+}
+
+/// The account does not get the revision that it is to have, not yet or not while it is suspended: what it was given stays
+/// in force. But a change from one revision to the next that a third one overtakes is not gone on with.
+pub(crate) fn of_unsettled<'a>(
+    planning: &mut Planning<'a>,
+    desired: &'a DesiredAccount,
+    entry: &'a JournalEntry,
+    account: &'a ObservedAccount,
+    why: &Stage,
+) {
+    let goes_on = matches!(why, Stage::Pending(Reason::Suspended | Reason::PolicyOverlap, _));
+    let is_bound = entry.account_id.as_ref() == Some(&account.id);
+    if is_bound && (goes_on || has_had_its_revision(entry)) {
+        keep(planning, &desired.key, &desired.environment, entry, account);
+    }
+}
+
+/// Has it been seen what the account's policies say, since they were attached? Only then it may be moved to where they are
+/// needed.
+pub(crate) fn content_seen(
+    planning: &mut Planning<'_>,
+    desired: &DesiredAccount,
+    account: &ObservedAccount,
+) -> Result<(), Stage> {
+    let policies = &planning.input.observed.policies;
+    let unseen = desired.policies.iter().filter(|wanted| {
+        let found = planning.index.policy(&wanted.policy_type, &wanted.name);
+        !found.is_some_and(|found| policies.is_seen_on(&account.id, found))
+    });
+    let unseen: BTreeSet<&PolicyType> = unseen.map(|policy| &policy.policy_type).collect();
+    let poll = planning.input.limits.poll;
+    for policy_type in &unseen {
+        planning.again(
+            Read::Policies((*policy_type).clone()),
+            policies.read(policy_type),
+            poll,
+        );
+    }
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let message = "reading what the policies of the account say, now that they are attached";
+    Err(Stage::Pending(Reason::ConfirmingPolicies, message.into()))
 }

@@ -6,7 +6,7 @@ use crate::{
     brake::spent_by_revision,
     creation::tokens_of,
     planning::{Planning, Proposal},
-    tags,
+    policies, tags,
 };
 use model::{
     AccountView, Action, ApprovalAction, Assigned, AssignedBy, Awaiting, Carried, DesiredAccount,
@@ -60,7 +60,7 @@ fn at(desired: &DesiredAccount, sequence: i64, tag_keys: BTreeSet<TagKey>) -> As
     Assigned {
         revision: desired.revision.clone(),
         sequence,
-        by: AssignedBy::Automatic,
+        by: desired.by.clone(),
         tag_keys,
     }
 }
@@ -76,7 +76,7 @@ fn own_keys(desired: &DesiredAccount) -> impl Iterator<Item = &TagKey> {
 /// Is it stored that this key is ours?
 pub(crate) fn is_recorded(entry: &JournalEntry, key: &TagKey) -> bool {
     let assigned = entry.assigned.as_ref();
-    assigned.is_some_and(|assigned| assigned.tag_keys.contains(key)) || entry.managed_tags.contains(key)
+    assigned.is_some_and(|assigned| assigned.tag_keys.contains(key)) || entry.managed_tags.contains_key(key)
 }
 
 /// Does the account carry a value that somebody else wrote, under a key that has not been ours?
@@ -148,6 +148,7 @@ pub(crate) fn settle(
         && let Some(assigned) = stored
         && assigned.revision == desired.revision
         && approved.is_none()
+        && decider(desired, assigned).is_none()
         && !own_keys(desired).any(|key| to_record(desired, entry, account, key))
     {
         return Stage::Done;
@@ -166,9 +167,17 @@ pub(crate) fn settle(
             } else {
                 assigned.sequence
             };
-            store_keys(planning, desired, account, at(desired, sequence, keys))
+            let by = decider(desired, assigned).unwrap_or(&assigned.by).clone();
+            let assigned = Assigned {
+                by,
+                ..at(desired, sequence, keys)
+            };
+            store_keys(planning, desired, account, assigned)
         }
         (Some(assigned), None) => {
+            if let Some(stage) = policies::finishes_first(planning, desired, entry, account) {
+                return stage;
+            }
             let assigned = next(desired, assigned.sequence, keys);
             assign(planning, desired, entry, account, assigned, Kind::Another)
         }
@@ -202,9 +211,8 @@ fn found(
                 );
                 return Stage::Pending(Reason::RevisionUnknown, message);
             };
-            let revision = revision.clone();
             let assigned = Assigned {
-                revision,
+                revision: revision.revision.clone(),
                 ..at(desired, sequence, keys)
             };
             (assigned, Kind::Same)
@@ -237,6 +245,8 @@ fn assign(
         return Stage::Pending(Reason::Suspended, message.into());
     }
     let spends = match kind {
+        // Going back is never braked.
+        Kind::Another if matches!(assigned.by, AssignedBy::Rollback(_)) => None,
         Kind::Another => spent_by_revision(&planning.input, entry, &account.id, &assigned.revision),
         Kind::First | Kind::Same => None,
     };
@@ -256,20 +266,36 @@ fn assign(
     planning.counted_step(proposal, message)
 }
 
-/// Which keys are ours is stored before any of them is written.
+/// The promotion that gives the account now what it has already: it counts only accounts of which it is stored that it gave
+/// them their revision. What anybody else decides later takes nothing from who has decided first.
+fn decider<'a>(desired: &'a DesiredAccount, assigned: &Assigned) -> Option<&'a AssignedBy> {
+    let new = desired.by.promotion()?;
+    let known = assigned.by.promotion().is_some_and(|by| {
+        // The time is the one of the turn that asked.
+        (&by.uid, &by.attempt, &by.stage, &by.wave) == (&new.uid, &new.attempt, &new.stage, &new.wave)
+    });
+    (!known || desired.by.as_str() != assigned.by.as_str()).then_some(&desired.by)
+}
+
+/// Which keys are ours is stored before any of them is written; and who has decided.
 fn store_keys(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
     account: &ObservedAccount,
     assigned: Assigned,
 ) -> Stage {
+    let decided = assigned.by.promotion();
     let id = format!(
-        "keys/{}/{}/{}",
+        "keys/{}/{}/{}/{}",
         desired.key,
         assigned.sequence,
-        assigned.tag_keys.len()
+        assigned.tag_keys.len(),
+        decided.map_or_else(String::new, |by| {
+            let wave = by.wave.as_deref().unwrap_or_default();
+            format!("{}/{}/{}/{wave}", by.uid, by.attempt, by.stage)
+        })
     );
-    let message = "storing which tags are Bulkhead's".to_owned();
+    let message = "storing which tags are Bulkhead's, and who gave the account its revision".to_owned();
     let action = Action::Assign {
         account: account.id.clone(),
         assigned,

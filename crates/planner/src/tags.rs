@@ -1,5 +1,9 @@
 //! The tags of an account: owned by key. Ours are kept as they should be, all others are left alone; some values change
 //! only when a person says so, and some never.
+//!
+//! What Kubernetes remembers as written tells a change of the source, which is decided on, from one in AWS, which is repaired.
+
+mod write;
 
 use crate::Input;
 use crate::{
@@ -9,8 +13,8 @@ use crate::{
     revision,
 };
 use model::{
-    AccountView, Action, ApprovalAction, Awaiting, DesiredAccount, HoldKind, JournalEntry, ObservedAccount,
-    Read, Reason, Stage, StepId, TagChange as Rule, TagKey, TagValue, Tags, tag_keys,
+    AccountView, ApprovalAction, Awaiting, DesiredAccount, JournalEntry, ObservedAccount, Read, Reason,
+    Stage, TagChange as Rule, TagKey, TagValue, Tags, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -40,7 +44,7 @@ pub(crate) fn keep(
     let stored = entry.assigned.iter().flat_map(|assigned| &assigned.tag_keys);
     let surplus: BTreeSet<_> = entry
         .managed_tags
-        .iter()
+        .keys()
         .chain(stored)
         .filter(|key| {
             !desired.tags.contains_key(*key)
@@ -59,7 +63,13 @@ pub(crate) fn keep(
     }
     let decided = decide(&planning.input, desired, entry, account);
     differs.retain(|key, _| !decided.keeps(key));
-    let stage = write(planning, desired, account, differs, surplus, decided.approved);
+    differs.extend(decided.put_back(entry, current));
+    let changes = write::Changes {
+        differs,
+        surplus,
+        approved: decided.approved.as_ref(),
+    };
+    let stage = write::write(planning, desired, entry, account, changes);
     // What stays as it is for now is told first, but for what needs a person anyway.
     match decided.tell(&planning.input, desired, account, view) {
         Some(told) if !matches!(stage, Stage::Blocked(..)) || matches!(told, Stage::Blocked(..)) => told,
@@ -81,15 +91,16 @@ fn with_revision(mut differs: Tags, entry: &JournalEntry, account: &ObservedAcco
     differs
 }
 
-/// Wanted values that the account carries others for, by what may become of them. Those that are just written are in none.
+/// Wanted values that are not those the account is known to have, by what may become of them. Those that are just written are
+/// in none.
 #[derive(Default)]
 struct Decided<'a> {
     /// They wait for a person.
     waiting: Option<TagChange<'a>>,
     /// They never change.
     immutable: Vec<TagEdit<'a>>,
-    /// A person has said yes to some.
-    approved: bool,
+    /// To these a person has said yes.
+    approved: Option<TagChange<'a>>,
 }
 
 /// Which values stay as they are for now.
@@ -101,17 +112,17 @@ fn decide<'a>(
 ) -> Decided<'a> {
     let approved = approved(input, desired, entry, account);
     let passes = |key: &TagKey| approved.as_ref().is_some_and(|change| change.has(key));
-    let immutable = edits(desired, account, |key| {
+    let immutable = edits(desired, entry, account, |key| {
         let fixed = desired.tag_changes.get(key) == Some(&Rule::Immutable);
         fixed && !revision::is_foreign(entry, account, key) && !passes(key)
     });
-    let waiting = edits(desired, account, |key| {
+    let waiting = edits(desired, entry, account, |key| {
         needs_approval(desired, entry, account, key) && !passes(key)
     });
     Decided {
         waiting: (!waiting.is_empty()).then(|| change(desired, entry, account, waiting)),
         immutable,
-        approved: approved.is_some(),
+        approved,
     }
 }
 
@@ -119,6 +130,19 @@ impl Decided<'_> {
     fn keeps(&self, key: &TagKey) -> bool {
         self.waiting.as_ref().is_some_and(|change| change.has(key))
             || self.immutable.iter().any(|edit| edit.key == key)
+    }
+
+    /// The values that stay, where the account does not carry them any more: somebody else has changed them there.
+    fn put_back<'s>(
+        &'s self,
+        entry: &'s JournalEntry,
+        current: &'s Tags,
+    ) -> impl Iterator<Item = (TagKey, TagValue)> + 's {
+        let waiting = self.waiting.iter().flat_map(|change| &change.edits);
+        waiting.chain(&self.immutable).filter_map(|edit| {
+            let kept = entry.managed_tags.get(edit.key)?;
+            (current.get(edit.key) != Some(kept)).then(|| (edit.key.clone(), kept.clone()))
+        })
     }
 
     /// What is told of them.
@@ -202,9 +226,11 @@ fn awaits(
     }
 }
 
-/// Values that the account carries and that differ from what is wanted, under keys of which `about` is true.
+/// Values that the account is known to have, by what is remembered or else by what it carries, and that are not the wanted
+/// ones, under keys of which `about` is true. What the account carries as it is wanted needs nothing.
 fn edits<'a>(
     desired: &'a DesiredAccount,
+    entry: &'a JournalEntry,
     account: &'a ObservedAccount,
     about: impl Fn(&TagKey) -> bool,
 ) -> Vec<TagEdit<'a>> {
@@ -216,8 +242,12 @@ fn edits<'a>(
         .tags
         .iter()
         .filter_map(|(key, new)| {
-            let old = carried.get(key).filter(|old| *old != new)?;
-            about(key).then_some(TagEdit {
+            let found = carried.get(key);
+            if found == Some(new) {
+                return None;
+            }
+            let old = entry.managed_tags.get(key).or(found)?;
+            (old != new && about(key)).then_some(TagEdit {
                 key,
                 old,
                 new,
@@ -282,12 +312,13 @@ pub(crate) fn approved<'a>(
         Some(change).filter(|change| !change.edits.is_empty() && approved(change))
     };
     let needs = |key: &TagKey| needs_approval(desired, entry, account, key);
-    counts(edits(desired, account, needs)).or_else(|| {
-        let fresh =
-            |key: &TagKey| !key.as_str().starts_with(tag_keys::PREFIX) && !entry.managed_tags.contains(key);
+    counts(edits(desired, entry, account, needs)).or_else(|| {
+        let fresh = |key: &TagKey| {
+            !key.as_str().starts_with(tag_keys::PREFIX) && !entry.managed_tags.contains_key(key)
+        };
         let stored = is_stored(entry, account) && !entry.managed_tags.is_empty();
         stored
-            .then(|| edits(desired, account, |key| needs(key) || fresh(key)))
+            .then(|| edits(desired, entry, account, |key| needs(key) || fresh(key)))
             .and_then(counts)
     })
 }
@@ -296,78 +327,4 @@ pub(crate) fn approved<'a>(
 pub(crate) fn is_stored(entry: &JournalEntry, account: &ObservedAccount) -> bool {
     let assigned = entry.assigned.as_ref();
     assigned.is_some_and(|assigned| assigned.sequence > revision::carried(account).sequence)
-}
-
-/// Writes first, removes afterwards.
-fn write(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
-    account: &ObservedAccount,
-    mut differs: Tags,
-    surplus: BTreeSet<TagKey>,
-    approved: bool,
-) -> Stage {
-    if differs.is_empty() && surplus.is_empty() {
-        return Stage::Done;
-    }
-    if desired.suspend {
-        return Stage::Pending(
-            Reason::Suspended,
-            "spec.suspend is true: tags are not changed".into(),
-        );
-    }
-    if differs.is_empty() {
-        let keys = join(surplus.iter().map(TagKey::as_str));
-        let id = format!("untag/{}/{}/{keys}", desired.key, account.id);
-        let action = Action::UntagAccount {
-            account: account.id.clone(),
-            keys: surplus,
-        };
-        let message = "removing tags from the account".into();
-        return planning.step(Some(&desired.key), id, action, Reason::Tagging, message);
-    }
-    let id = write_id(desired, account, &differs);
-    let stalled = planning.input.held.get(&StepId(id.clone()));
-    if stalled.is_some_and(|hold| hold.kind == HoldKind::Stalled) && !approved && differs.len() > 1 {
-        // Guardrails wait for the tag of the revision: it does not wait for a value that AWS refuses.
-        let (stage, _) = planning.resting(&StepId(id.clone()), Reason::Tagging, String::new());
-        let first: Tags = differs.remove_entry(tag_keys::REVISION).into_iter().collect();
-        if !first.is_empty() {
-            write_step(
-                planning,
-                desired,
-                account,
-                write_id(desired, account, &first),
-                first,
-            );
-            return stage;
-        }
-    }
-    write_step(planning, desired, account, id, differs)
-}
-
-fn write_id(desired: &DesiredAccount, account: &ObservedAccount, tags: &Tags) -> String {
-    let wanted = tags
-        .iter()
-        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    format!("tag/{}/{}/{}", desired.key, account.id, join(wanted))
-}
-
-fn write_step(
-    planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
-    account: &ObservedAccount,
-    id: String,
-    tags: Tags,
-) -> Stage {
-    let action = Action::TagAccount {
-        account: account.id.clone(),
-        tags,
-    };
-    let message = "writing the account's tags".into();
-    planning.step(Some(&desired.key), id, action, Reason::Tagging, message)
-}
-
-fn join<'t>(parts: impl Iterator<Item = &'t str>) -> String {
-    parts.collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,12 @@
 //! What all objects together want of policies, found out when somebody asks.
 
-use crate::{Input, ascending::ascending};
-use model::{DesiredAccount, PolicyType};
-use std::{cell::OnceCell, collections::BTreeSet};
+use crate::{
+    Input,
+    ascending::ascending,
+    policies::given::{beside_wishes, content},
+};
+use model::{DesiredPolicy, PolicyType};
+use std::{cell::OnceCell, collections::BTreeSet, sync::Arc};
 
 /// What all objects together want.
 #[derive(Debug, Default)]
@@ -15,8 +19,9 @@ impl<'a> Wishes<'a> {
     /// Every policy that some account is to have, by type and name.
     pub(crate) fn policies(&self, input: &Input<'a>) -> &BTreeSet<(&'a PolicyType, &'a str)> {
         self.policies.get_or_init(|| {
-            distinct(input.desired.accounts.values())
-                .flat_map(|account| account.policies.iter())
+            let wishes = input.desired.accounts.values().map(|account| &account.policies);
+            distinct(wishes.chain(beside_wishes(input)))
+                .flat_map(|policies| policies.iter())
                 .map(|policy| (&policy.policy_type, policy.name.as_str()))
                 .collect()
         })
@@ -26,22 +31,30 @@ impl<'a> Wishes<'a> {
     pub(crate) fn in_force(&self, input: &Input<'a>) -> &BTreeSet<&'a PolicyType> {
         self.in_force.get_or_init(|| {
             let mut journal = ascending(input.journal.iter());
-            let accounts = input.desired.accounts.iter();
-            let applied = accounts.filter(|(key, account)| {
-                let entry = journal.get(key);
-                entry.is_some_and(|entry| entry.applied.as_ref() == Some(&account.revision.name))
+            let desired = input.desired;
+            let accounts = desired.accounts.iter().filter_map(|(key, account)| {
+                let applied = journal.get(key)?.applied.as_ref()?;
+                if *applied == account.revision.name {
+                    Some(&account.policies)
+                } else {
+                    content(desired, applied, &account.environment)
+                }
             });
-            distinct(applied.map(|(_, account)| account))
-                .flat_map(|account| account.policies.iter().map(|policy| &policy.policy_type))
+            let kept = desired.kept.values().filter_map(|kept| {
+                let applied = input.journal.get(&kept.key)?.applied.as_ref()?;
+                content(desired, applied, &kept.environment)
+            });
+            distinct(accounts.chain(kept))
+                .flat_map(|policies| policies.iter().map(|policy| &policy.policy_type))
                 .collect()
         })
     }
 }
 
-/// One account of those that share their list of policies.
+/// Accounts of one revision and environment share their list of policies: each list once.
 fn distinct<'a>(
-    accounts: impl Iterator<Item = &'a DesiredAccount>,
-) -> impl Iterator<Item = &'a DesiredAccount> {
+    lists: impl Iterator<Item = &'a Arc<[DesiredPolicy]>>,
+) -> impl Iterator<Item = &'a Arc<[DesiredPolicy]>> {
     let mut seen = BTreeSet::new();
-    accounts.filter(move |account| seen.insert(account.policies.as_ptr().addr()))
+    lists.filter(move |policies| seen.insert(policies.as_ptr().addr()))
 }

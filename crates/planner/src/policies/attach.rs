@@ -1,10 +1,9 @@
 //! Attaches the policies of an account's revision, and sees that AWS shows them.
 
-use super::{Scene, Unmet, Wanted, overlap};
+use super::{Scene, Unmet, Wanted, overlap, room};
 use crate::planning::Planning;
-use guardrails::limits::limits;
 use jiff::Timestamp;
-use model::{Action, Attachments, Evidence, ObservedPolicy, PolicyType, Read, Reason, Stage};
+use model::{Action, Attachments, Evidence, ObservedPolicy, ParentId, PolicyType, Read, Reason, Stage};
 use std::collections::BTreeMap;
 
 /// Of one type on one account.
@@ -57,6 +56,15 @@ pub(super) fn all<'a>(
                 &mut unmet,
             );
         } else if let Some(at) = of_type.unconfirmed {
+            if matches!(scene.account.parent, ParentId::Root(_)) {
+                // Before it is moved out of the root, what they say has to be seen too.
+                let poll = planning.input.limits.poll;
+                planning.again(
+                    Read::Policies(policy_type.clone()),
+                    policies.read(policy_type),
+                    poll,
+                );
+            }
             let asked = attachments.and_then(|attachments| attachments.confirmed);
             let last = asked.filter(|asked| *asked >= at);
             let read = Read::Attachments(scene.account.id.clone(), policy_type.clone());
@@ -92,86 +100,44 @@ fn attach(
     {
         return unmet.add(Stage::Blocked(Reason::PolicyOverlapDenies, message));
     }
-    let free = free(planning, policy_type, attachments);
+    let free = room::free(planning, policy_type, attachments);
+    let of_type = (policy_type, attachments);
+    let more = missing.len().saturating_sub(free);
+    if more > 0
+        && let Some(between) = room::gives_way(planning, scene, of_type, more)
+    {
+        for policy in between {
+            let message = "detaching policies of a revision that the account never had in full, to make room for those of its \
+                           revision";
+            unmet.add(scene.detach(planning, policy_type, policy, message.to_owned()));
+        }
+        return;
+    }
     for policy in missing.iter().take(free) {
         let action = Action::AttachPolicy {
             policy: policy.id.clone(),
             policy_type: policy_type.clone(),
             account: account.clone(),
         };
-        let id = format!("attach/{}/{account}/{}", scene.desired.key, policy.id);
+        let id = room::attach_id(scene.key, scene.account, &policy.id);
         let message = if scene.repairs {
             "attaching policies again that somebody has detached from the account"
         } else {
             "attaching the policies of the account's revision"
         };
-        let key = Some(&scene.desired.key);
-        unmet.add(planning.step(key, id, action, scene.reason(), message.into()));
+        let stage = planning.step(Some(scene.key), id, action, scene.reason(), message.into());
+        unmet.add(match stage {
+            // AWS knew it before we could see it.
+            Stage::Pending(Reason::NoPolicySlot, _) => {
+                room::no_slot(planning, scene, of_type, missing.len(), true)
+            }
+            stage => stage,
+        });
     }
-    if missing.len() > free {
+    if more > 0 {
         let asked = attachments.confirmed;
         let read = Read::Attachments(account.clone(), policy_type.clone());
         planning.again(read, asked, planning.input.limits.refresh_accounts);
-        unmet.add(no_slot(
-            planning,
-            scene,
-            policy_type,
-            attachments,
-            missing.len() - free,
-        ));
+        unmet.add(room::no_slot(planning, scene, of_type, more, false));
     }
-}
-
-/// Names of policies that are attached and neither Bulkhead's nor AWS's own, in order.
-fn foreign<'p>(planning: &'p Planning<'_>, attachments: &'p Attachments) -> Vec<&'p str> {
-    let policies = &planning.input.observed.policies.by_id;
-    let ids = attachments.policies.keys();
-    let mut names: Vec<&str> = ids
-        .filter_map(|id| match policies.get(id) {
-            Some(policy) if policy.aws_managed || planning.index.is_own(id) => None,
-            Some(policy) => Some(policy.name.as_str()),
-            None => Some(id.as_str()),
-        })
-        .collect();
-    names.sort_unstable();
-    names
-}
-
-/// How many more policies may be attached: places that are left to others and that they have taken are not kept twice.
-fn free(planning: &Planning<'_>, policy_type: &PolicyType, attachments: &Attachments) -> usize {
-    let others = foreign(planning, attachments).len();
-    let kept = planning
-        .input
-        .limits
-        .policies
-        .reserved_slots
-        .saturating_sub(others);
-    let slots = limits(policy_type).slots;
-    slots.saturating_sub(attachments.policies.len() + kept)
-}
-
-fn no_slot(
-    planning: &Planning<'_>,
-    scene: Scene<'_>,
-    policy_type: &PolicyType,
-    attachments: &Attachments,
-    more: usize,
-) -> Stage {
-    let others = foreign(planning, attachments);
-    let others = if others.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; of these, the following are not Bulkhead's, detach what is not needed: {}",
-            others.join(", ")
-        )
-    };
-    let message = format!(
-        "account {} has {} policies of type {policy_type} attached, AWS allows {}, {} are kept for others, and {more} more are needed{others}",
-        scene.account.id,
-        attachments.policies.len(),
-        limits(policy_type).slots,
-        planning.input.limits.policies.reserved_slots,
-    );
-    Stage::Pending(Reason::NoPolicySlot, message)
 }

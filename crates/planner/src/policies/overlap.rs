@@ -30,7 +30,7 @@ pub(super) fn refuses(
     let by_id = &planning.input.observed.policies.by_id;
     let wanted = |id: &PolicyId| {
         let name = by_id.get(id).map(|policy| &policy.name);
-        let mut policies = scene.desired.policies.iter();
+        let mut policies = scene.policies.iter();
         name.is_some_and(|name| policies.any(|wanted| wanted.name == *name))
     };
     let (new, old): (Vec<&PolicyId>, Vec<&PolicyId>) = attachments.policies.keys().partition(|id| wanted(id));

@@ -4,7 +4,7 @@ use super::{Scene, Unmet, Wanted};
 use crate::planning::Planning;
 use guardrails::limits::limits;
 use jiff::Timestamp;
-use model::{Action, Attachments, PolicyId, PolicyType, PolicyTypeState, READ_LAG, Read, Reason, Stage};
+use model::{Attachments, PolicyId, PolicyType, PolicyTypeState, READ_LAG, Read, Reason, Stage};
 
 /// Detaches what is ours and not part of the account's revision. `since`: when reads began to show that all of the revision
 /// is attached. Never what is not ours.
@@ -80,14 +80,8 @@ fn of_type(
         unmet.add(Stage::Blocked(Reason::ConstraintViolation, message));
     }
     for policy in surplus.iter().take(count) {
-        let action = Action::DetachPolicy {
-            policy: (*policy).clone(),
-            policy_type: policy_type.clone(),
-            account: account.clone(),
-        };
-        let id = format!("detach/{}/{account}/{policy}", scene.desired.key);
         let message = "detaching policies that are not part of the account's revision".to_owned();
-        unmet.add(planning.step(Some(&scene.desired.key), id, action, scene.reason(), message));
+        unmet.add(scene.detach(planning, policy_type, policy, message));
     }
     unmet.0.unwrap_or(Stage::Done)
 }

@@ -5,7 +5,7 @@
 use super::types;
 use crate::planning::Planning;
 use jiff::Timestamp;
-use model::{Action, DesiredAccount, DesiredPolicy, ObservedPolicy, PolicyId, Read, Reason, Stage};
+use model::{Action, DesiredPolicy, ObservedPolicy, PolicyId, Read, Reason, Stage};
 use std::rc::Rc;
 
 /// How one policy stands.
@@ -30,16 +30,15 @@ impl<'a> Wanted<'a> {
 /// judged once for all of them.
 pub(super) fn all<'a>(
     planning: &mut Planning<'a>,
-    desired: &'a DesiredAccount,
+    policies: &'a [DesiredPolicy],
     repairs: bool,
 ) -> Rc<[Wanted<'a>]> {
     // Only looked up by: that it differs from run to run changes nothing.
-    let list = (desired.policies.as_ptr().addr(), repairs);
+    let list = (policies.as_ptr().addr(), repairs);
     if let Some(judged) = planning.wanted.get(&list) {
         return Rc::clone(judged);
     }
-    let judged: Rc<[Wanted<'a>]> = desired
-        .policies
+    let judged: Rc<[Wanted<'a>]> = policies
         .iter()
         .map(|policy| judge(planning, policy, repairs).map_or_else(Wanted::Waits, Wanted::There))
         .collect();

@@ -380,7 +380,7 @@ impl Loop {
                 entry.verified_role = Some(facts.role_arn.clone());
             }
             if view.tagged == Stage::Done {
-                entry.managed_tags = facts.managed_tags.keys().cloned().collect();
+                entry.managed_tags = facts.managed_tags.clone();
             }
             if view.applied {
                 entry.applied = entry

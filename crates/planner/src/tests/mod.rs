@@ -7,6 +7,7 @@ mod creation;
 mod failure;
 mod gate;
 mod identity;
+mod kept;
 mod leaving;
 mod loops;
 mod placement;
@@ -16,9 +17,14 @@ mod properties;
 mod queue;
 mod restore;
 mod revisions;
+mod room;
+mod strays;
+mod tag_drift;
+mod tag_writes;
 mod tags;
 mod toy;
 mod toy_policies;
+mod types;
 
 use crate::{Input, check, plan};
 use jiff::{SignedDuration, Timestamp};
@@ -26,10 +32,11 @@ use model::{
     AccountId, AccountKey, AccountName, AccountState, Action, ApprovalAction, ApprovalPolicy, Approvals,
     Assigned, AssignedBy, Attempt, Brake, Claim, CreateRequestId, Creation, CreationRecord, CreationState,
     Decision, DesiredAccount, DesiredOrg, DesiredPolicy, Email, Hold, HoldKind, Installation, Journal,
-    JournalEntry, Limits, ListedPolicies, Mark, Mode, Observation, ObservedAccount, ObservedOrg,
-    ObservedPolicy, ObservedUnit, OrganizationId, OuId, OuPath, ParentId, Plan, PolicyId, PolicyLimits,
-    PolicyTarget, PolicyType, Read, Reason, Revision, RevisionHash, RoleName, RootId, Snapshot, Spending,
-    Stage, Step, StepId, TagChange, TagKey, TagValue, Tags, Token, Turns, UpdatePolicy, Verdict, tag_keys,
+    JournalEntry, KeptAccount, KnownRevision, Limits, ListedPolicies, Mark, Mode, Observation,
+    ObservedAccount, ObservedOrg, ObservedPolicy, ObservedUnit, OrganizationId, OuId, OuPath, ParentId, Plan,
+    PolicyId, PolicyLimits, PolicyTarget, PolicyType, Read, Reason, Revision, RevisionHash, RevisionName,
+    RoleName, RootId, Snapshot, Spending, Stage, Step, StepId, TagChange, TagKey, TagValue, Tags, Token,
+    Turns, UpdatePolicy, Verdict, tag_keys,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -103,6 +110,12 @@ fn assigned(digit: char, sequence: i64) -> Assigned {
     }
 }
 
+/// A revision at hand, with policies for `prod`.
+fn known(revision: Revision, policies: &[DesiredPolicy]) -> (RevisionName, KnownRevision) {
+    let policies = BTreeMap::from([("prod".to_owned(), Arc::from(policies))]);
+    (revision.name.clone(), KnownRevision { revision, policies })
+}
+
 /// What is remembered of an object whose account has its first revision, or is to be born with it.
 fn remembered() -> JournalEntry {
     JournalEntry {
@@ -121,6 +134,7 @@ fn desired(name: &str) -> DesiredAccount {
         created: at(-1000),
         workload: "birds".into(),
         environment: "prod".into(),
+        by: AssignedBy::Automatic,
         revision: revision('1'),
         email: Email::parse(&email_of(name)).unwrap(),
         account_name: AccountName::parse(name).unwrap(),
@@ -222,6 +236,7 @@ impl World {
             desired: DesiredOrg {
                 installation: Installation::parse("acme").unwrap(),
                 accounts: BTreeMap::new(),
+                kept: BTreeMap::new(),
                 revisions: BTreeMap::new(),
                 unstored: BTreeSet::new(),
                 incomplete: false,
@@ -308,7 +323,7 @@ impl World {
         *self.entry(name) = JournalEntry {
             account_id: Some(account_id(id)),
             verified_role: Some(role.clone()),
-            managed_tags: desired(name).tags.into_keys().collect(),
+            managed_tags: desired(name).tags,
             ..remembered()
         };
         self.observed.access.insert(account_id(id), (role, self.now));

@@ -6,14 +6,14 @@ use super::{
 };
 use model::{Effect, Evidence, PolicyContent, PolicyTypeState};
 
-const ID: &str = "100000000001";
-const NAME: &str = "heron-prod";
-const A: &str = "p-aaaaaaaaaa";
-const B: &str = "p-bbbbbbbbbb";
-const OLD: &str = "p-oooooooooo";
+pub(super) const ID: &str = "100000000001";
+pub(super) const NAME: &str = "heron-prod";
+pub(super) const A: &str = "p-aaaaaaaaaa";
+pub(super) const B: &str = "p-bbbbbbbbbb";
+pub(super) const OLD: &str = "p-oooooooooo";
 
 impl World {
-    fn type_is(&mut self, state: Option<PolicyTypeState>) {
+    pub(super) fn type_is(&mut self, state: Option<PolicyTypeState>) {
         let types = state.map(|state| (scp(), state)).into_iter().collect();
         let read = Observation::PolicyTypes {
             began: self.now,
@@ -23,7 +23,7 @@ impl World {
     }
 
     /// A read of the policies themselves.
-    fn shows(&mut self, policies: Vec<ObservedPolicy>) {
+    pub(super) fn shows(&mut self, policies: Vec<ObservedPolicy>) {
         let read = Observation::Policies {
             began: self.now,
             policy_type: scp(),
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// A read of what the account has.
-    fn attached(&mut self, ids: &[&str]) {
+    pub(super) fn attached(&mut self, ids: &[&str]) {
         let attached = ids.iter().map(|id| (policy_id(id), "name".into())).collect();
         let read = Observation::Attachments {
             began: self.now,
@@ -44,7 +44,7 @@ impl World {
         self.observed.observe(read, self.now);
     }
 
-    fn attaches(&mut self, id: &str) {
+    pub(super) fn attaches(&mut self, id: &str) {
         let effect = Effect::PolicyAttached {
             policy: policy_id(id),
             policy_type: scp(),
@@ -66,7 +66,7 @@ fn bare(letters: &str) -> World {
 }
 
 /// The same with the policies `a` and `b` made, an old one besides, and the account asked.
-fn ready(letters: &str, attached: &[&str]) -> World {
+pub(super) fn ready(letters: &str, attached: &[&str]) -> World {
     let mut world = bare(letters);
     world.shows(vec![
         full_access(),
@@ -78,26 +78,26 @@ fn ready(letters: &str, attached: &[&str]) -> World {
     world
 }
 
-fn guarded(plan: &Plan) -> &Stage {
+pub(super) fn guarded(plan: &Plan) -> &Stage {
     &plan.accounts[&key(NAME)].guarded
 }
-fn why(plan: &Plan) -> Reason {
+pub(super) fn why(plan: &Plan) -> Reason {
     match guarded(plan) {
         Stage::Pending(reason, _) | Stage::Blocked(reason, _) => *reason,
         other => panic!("{other:?}"),
     }
 }
-fn said(plan: &Plan) -> &str {
+pub(super) fn said(plan: &Plan) -> &str {
     match guarded(plan) {
         Stage::Pending(_, message) | Stage::Blocked(_, message) => message,
         other => panic!("{other:?}"),
     }
 }
-fn asks_for(plan: &Plan) -> bool {
+pub(super) fn asks_for(plan: &Plan) -> bool {
     plan.reads.contains(&Read::Attachments(account_id(ID), scp()))
 }
 /// Ids of what is attached and detached.
-fn changes(plan: &Plan) -> Vec<(&'static str, &str)> {
+pub(super) fn changes(plan: &Plan) -> Vec<(&'static str, &str)> {
     let changes = plan.steps.iter().filter_map(|step| match &step.action {
         Action::AttachPolicy { policy, .. } | Action::DetachPolicy { policy, .. } => {
             Some((step.action.kind(), policy.as_str()))
@@ -155,6 +155,17 @@ fn the_account_is_asked_then_gets_its_policies_then_is_asked_then_moved() {
     world.attached(&[FULL_ACCESS, A, B]);
     let plan = world.plan();
     assert_eq!(guarded(&plan), &Stage::Done);
+    assert_eq!(kinds(&plan), [] as [&str; 0]);
+    assert!(
+        plan.reads.contains(&Read::Policies(scp())),
+        "what do they say now?"
+    );
+    world.shows(vec![
+        full_access(),
+        made(&wanted_policy('a'), A),
+        made(&wanted_policy('b'), B),
+    ]);
+    let plan = world.plan();
     assert_eq!(kinds(&plan), ["MoveAccount"]);
     let view = &plan.accounts[&key(NAME)];
     let names = ["bulkhead-acme-prod-a", "bulkhead-acme-prod-b"];
@@ -559,6 +570,71 @@ fn an_account_whose_revision_is_not_settled_keeps_its_policies() {
     let plan = world.plan();
     assert_eq!(changes(&plan), []);
     assert_eq!(guarded(&plan), &Stage::Unknown);
+}
+
+#[test]
+fn an_account_is_moved_when_it_was_seen_what_its_attached_policies_say() {
+    let edited = || ObservedPolicy {
+        content: Some(PolicyContent::parse("{}").unwrap()),
+        ..made(&wanted_policy('a'), A)
+    };
+    let mut world = ready("a", &[FULL_ACCESS]);
+    let policy = made(&wanted_policy('a'), A);
+    world.observed.effect(Effect::PolicyCreated(policy), world.now);
+    world.pass(1);
+    world.attaches(A);
+    let plan = world.plan();
+    assert!(
+        asks_for(&plan) && plan.wake.is_some(),
+        "both are read, so that it takes no longer"
+    );
+    world.pass(1);
+    world.attached(&[FULL_ACCESS, A]);
+    let plan = world.plan();
+    let placed = |plan: &Plan| match &plan.accounts[&key(NAME)].placed {
+        Stage::Pending(reason, _) => *reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (kinds(&plan), placed(&plan)),
+        (vec![], Reason::ConfirmingPolicies)
+    );
+    // Somebody has edited it, or the read lags.
+    world.pass(4);
+    world.shows(vec![edited()]);
+    assert_eq!(kinds(&world.plan()), [] as [&str; 0]);
+    let mut slow = world.clone();
+    world.pass(5);
+    assert!(world.plan().reads.contains(&Read::Policies(scp())));
+    world.shows(vec![made(&wanted_policy('a'), A)]);
+    assert_eq!(kinds(&world.plan()), ["MoveAccount"]);
+    slow.pass(60);
+    slow.shows(vec![edited()]);
+    assert_eq!(kinds(&slow.plan()), ["UpdatePolicy"]);
+    let effect = Effect::PolicyUpdated {
+        id: policy_id(A),
+        content: wanted_policy('a').content,
+    };
+    slow.observed.effect(effect, slow.now);
+    assert_eq!(kinds(&slow.plan()), ["MoveAccount"], "we wrote it ourselves");
+}
+
+#[test]
+fn what_aws_says_of_places_before_it_shows_it_is_told_in_our_words() {
+    let mut world = ready("a", &[FULL_ACCESS]);
+    let step = format!("attach/{}/{ID}/{A}", key(NAME));
+    world.holds(&step, HoldKind::Wait, Reason::NoPolicySlot, 300, 1);
+    let plan = world.plan();
+    let message = said(&plan);
+    assert_eq!(why(&plan), Reason::NoPolicySlot);
+    assert!(
+        message.contains("has 1 policies") && message.contains("AWS allows 10"),
+        "{message}"
+    );
+    assert!(
+        message.contains("AWS has refused another") && !message.contains(&step),
+        "{message}"
+    );
 }
 
 /// Nothing wants or has `o` any more, since this long.

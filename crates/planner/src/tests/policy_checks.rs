@@ -192,6 +192,23 @@ fn a_move_without_policies() {
     };
     assert_eq!(rules(&world(&[FULL_ACCESS, A]), move_it()), [GUARDED]);
     assert_eq!(rules(&world(&[A, B]), move_it()), [] as [&str; 0]);
+    let mut unseen = world(&[A]);
+    let effect = Effect::PolicyAttached {
+        policy: policy_id(B),
+        policy_type: scp(),
+        account: account_id(ID),
+    };
+    unseen.observed.effect(effect, unseen.now);
+    unseen.pass(1);
+    let attached = Observation::Attachments {
+        began: unseen.now,
+        account: account_id(ID),
+        policy_type: scp(),
+        attached: Some([A, B].map(|id| (policy_id(id), "name".into())).to_vec()),
+    };
+    unseen.observed.observe(attached, unseen.now);
+    let rule = "no account is moved before it was seen what its policies say, since they are attached";
+    assert_eq!(rules(&unseen, move_it()), [rule]);
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Run {
                     .map(|assigned| assigned.revision.name.clone());
             }
             if view.tagged == Stage::Done {
-                entry.managed_tags = facts.managed_tags.keys().cloned().collect();
+                entry.managed_tags = facts.managed_tags.clone();
             }
         }
     }
@@ -322,8 +322,8 @@ fn whatever_state_etcd_is_restored_to_nothing_is_changed_that_it_does_not_know()
     });
     assert_eq!(
         states.len(),
-        4,
-        "each revision, assigned and, but for the last, applied"
+        6,
+        "each revision, assigned, recorded with the tags and, but for the last, applied"
     );
     assert!(points >= 8, "{points} points");
     let mut behind = 0;

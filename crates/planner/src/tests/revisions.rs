@@ -194,7 +194,7 @@ fn an_older_state_changes_nothing_and_waits_for_a_person() {
     let wanted = world.want(NAME);
     wanted.organizational_unit = OuPath::parse("Elsewhere/Far").unwrap();
     wanted.tags.extend(tags(&[("team", "owls")]));
-    world.entry(NAME).managed_tags.extend(keys(&["surplus"]));
+    world.entry(NAME).managed_tags.extend(tags(&[("surplus", "")]));
     let plan = world.plan();
     assert_eq!(kinds(&plan), Vec::<&str>::new());
     let (reason, message) = refused(&plan, NAME);
@@ -457,9 +457,7 @@ fn on_promotion(carries: &str, at_hand: &[char]) -> World {
     let mut world = world(None, carries);
     world.want(NAME).update = UpdatePolicy::OnPromotion;
     let revisions = at_hand.iter().map(|digit| revision(*digit));
-    world.desired.revisions = revisions
-        .map(|revision| (revision.name.clone(), revision))
-        .collect();
+    world.desired.revisions = revisions.map(|revision| known(revision, &[])).collect();
     world
 }
 
@@ -551,4 +549,68 @@ fn to_go_back_to_what_an_account_has_in_full_is_not_braked() {
         world.entry(&name).assigned = Some(assigned('2', 2));
     }
     assert_eq!(kinds(&world.plan()), ["Assign", "Assign", "Assign"]);
+}
+
+#[test]
+fn a_rollback_is_not_braked() {
+    let mut world = followers(0);
+    for number in 1..=3 {
+        let name = format!("heron-{number}");
+        // They had revision 2 in full, and get revision 1 back, whatever is left of a budget.
+        world.entry(&name).applied = Some(revision('2').name);
+        world.entry(&name).assigned = Some(assigned('2', 2));
+        let wanted = world.want(&name);
+        wanted.revision = revision('1');
+        assert_eq!(wanted.by, AssignedBy::Automatic);
+    }
+    assert_eq!(kinds(&world.plan()), [] as [&str; 0], "anything else is braked");
+    for number in 1..=3 {
+        let by = promoted("a-1", None, world.now);
+        world.want(&format!("heron-{number}")).by = AssignedBy::Rollback(by);
+    }
+    // The plan is checked as well: one that breaks a rule stops the whole organization.
+    assert_eq!(kinds(&world.plan()), ["Assign", "Assign", "Assign"]);
+}
+
+fn promoted(attempt: &str, wave: Option<&str>, at: Timestamp) -> Box<model::PromotedBy> {
+    Box::new(model::PromotedBy {
+        name: "standard".into(),
+        uid: "uid-of-the-promotion".into(),
+        attempt: attempt.into(),
+        stage: "stage".into(),
+        wave: wave.map(Into::into),
+        at,
+    })
+}
+
+#[test]
+fn a_promotion_that_gives_what_an_account_has_is_written_down_and_changes_nothing_else() {
+    let first = AssignedBy::Promotion(promoted("a-1", Some("one-box"), at(-10)));
+    let stored = |by: &AssignedBy| Assigned {
+        by: by.clone(),
+        ..assigned('1', 1)
+    };
+    let given = |known: &AssignedBy, by: &AssignedBy| {
+        let mut world = world(Some(stored(known)), "standard-1111111111/1");
+        world.want(NAME).by = by.clone();
+        world
+    };
+    let again = [
+        AssignedBy::Promotion(promoted("a-2", Some("one-box"), at(0))),
+        AssignedBy::Promotion(promoted("a-1", Some("rest"), at(0))),
+        AssignedBy::Rollback(promoted("a-1", None, at(0))),
+    ];
+    for by in &again {
+        for known in [&first, &AssignedBy::Automatic, &AssignedBy::Pin] {
+            let mut world = given(known, by);
+            assert_eq!(*assigns(&world.plan()), stored(by), "{known:?} {by:?}");
+            world.entry(NAME).assigned = Some(stored(by));
+            assert_eq!(kinds(&world.plan()), [] as [&str; 0], "{by:?}");
+        }
+    }
+    // It is the same decision at another turn, or nobody's.
+    let later = AssignedBy::Promotion(promoted("a-1", Some("one-box"), at(0)));
+    for by in [&later, &AssignedBy::Automatic, &AssignedBy::Pin] {
+        assert_eq!(kinds(&given(&first, by).plan()), [] as [&str; 0], "{by:?}");
+    }
 }
