@@ -4,34 +4,25 @@
 //! is not in, on one's own request, or without the verb `approve`. So the operator looks whether exactly this policy and a
 //! binding that denies are there, and ignores every Approval that is older than either.
 
+use crate::admission::Admission;
 use api::ApprovalAction;
-use jiff::Timestamp;
-use k8s_openapi::api::admissionregistration::v1::{
-    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
-    ValidatingAdmissionPolicySpec,
-};
 use serde_json::{Value, json};
 
 /// Name of the policy and of its binding.
 pub const NAME: &str = "approvals.bulkhead.dev";
-/// Where a person finds both.
-const FILE: &str = "deploy/approval-policy.yaml";
+
+/// What has to be in force.
+pub(crate) fn admission() -> Admission {
+    Admission {
+        name: NAME,
+        file: "deploy/approval-policy.yaml",
+        spec: policy(),
+    }
+}
 
 /// The policy and its binding, as `deploy/` publishes them.
 pub fn manifests() -> [Value; 2] {
-    let version = "admissionregistration.k8s.io/v1";
-    [
-        json!({
-            "apiVersion": version, "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": NAME},
-            "spec": policy(),
-        }),
-        json!({
-            "apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": NAME},
-            "spec": {"policyName": NAME, "validationActions": ["Deny"]},
-        }),
-    ]
+    admission().manifests()
 }
 
 /// A policy sees objects as they are written, so `namespace` is not escaped as it is in the rules of a CRD. By the kind
@@ -91,100 +82,12 @@ fn policy() -> Value {
     })
 }
 
-/// Since when both are in force, or what is wrong.
-pub(crate) fn in_force(
-    policy: Option<&ValidatingAdmissionPolicy>,
-    binding: Option<&ValidatingAdmissionPolicyBinding>,
-) -> Result<Timestamp, String> {
-    let kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
-    let missing = |kind: &str| format!("there is no {kind} {NAME}; apply {FILE}");
-    let policy = policy.ok_or_else(|| missing(kinds[0]))?;
-    let binding = binding.ok_or_else(|| missing(kinds[1]))?;
-    let other = |kind: &str| format!("the {kind} {NAME} is not the one this version needs; apply {FILE}");
-    if !policy.spec.as_ref().is_some_and(says_all) {
-        return Err(other(kinds[0]));
-    }
-    if !denies_always(&binding.spec) {
-        return Err(other(kinds[1]));
-    }
-    // Also since the last change of either: what was decided while it said less does not count once it is put right.
-    let since = |meta: &kube::api::ObjectMeta| {
-        let spec = meta
-            .managed_fields
-            .iter()
-            .flatten()
-            .filter(|fields| fields.subresource.is_none());
-        let changed = spec.filter_map(|fields| fields.time.as_ref());
-        changed.chain(&meta.creation_timestamp).map(|time| time.0).max()
-    };
-    Ok(since(&policy.metadata)
-        .max(since(&binding.metadata))
-        .unwrap_or(Timestamp::MAX))
-}
-
-/// Does it refuse everything that ours refuses? What the server fills in is not compared.
-fn says_all(found: &ValidatingAdmissionPolicySpec) -> bool {
-    let Ok(ours) = serde_json::from_value::<ValidatingAdmissionPolicySpec>(policy()) else {
-        return false;
-    };
-    let ValidatingAdmissionPolicySpec {
-        audit_annotations: _,
-        failure_policy,
-        match_conditions,
-        match_constraints,
-        param_kind,
-        validations,
-        variables,
-    } = found;
-    let (Some(found), Some(wanted)) = (match_constraints, &ours.match_constraints) else {
-        return false;
-    };
-    let rules = found.resource_rules.iter().flatten().any(|rule| {
-        wanted.resource_rules.iter().flatten().all(|wanted| {
-            rule.api_groups == wanted.api_groups
-                && rule.api_versions == wanted.api_versions
-                && rule.operations == wanted.operations
-                && rule.resources == wanted.resources
-                && rule.resource_names.as_ref().is_none_or(Vec::is_empty)
-                && matches!(rule.scope.as_deref(), None | Some("*" | "Cluster"))
-        })
-    });
-    let selects_all = [&found.namespace_selector, &found.object_selector]
-        .into_iter()
-        .flatten()
-        .all(|selector| {
-            selector
-                .match_labels
-                .as_ref()
-                .is_none_or(std::collections::BTreeMap::is_empty)
-                && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
-        });
-    failure_policy.as_deref() != Some("Ignore")
-        && match_conditions.as_ref().is_none_or(Vec::is_empty)
-        && param_kind.is_none()
-        && rules
-        && found.exclude_resource_rules.as_ref().is_none_or(Vec::is_empty)
-        && selects_all
-        && *validations == ours.validations
-        && *variables == ours.variables
-}
-
-fn denies_always(found: &ValidatingAdmissionPolicyBindingSpec) -> bool {
-    let ValidatingAdmissionPolicyBindingSpec {
-        match_resources,
-        param_ref,
-        policy_name,
-        validation_actions,
-    } = found;
-    match_resources.is_none()
-        && param_ref.is_none()
-        && policy_name == NAME
-        && validation_actions.iter().any(|action| action == "Deny")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::admissionregistration::v1::{
+        ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+    };
 
     type Pair = (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding);
 
@@ -213,7 +116,7 @@ mod tests {
     #[test]
     fn in_force_since_both_are_there() {
         let (policy, binding) = stored(|_| {});
-        let since = in_force(Some(&policy), Some(&binding)).unwrap();
+        let since = admission().in_force(Some(&policy), Some(&binding)).unwrap();
         assert_eq!(since.to_string(), "2026-01-02T00:00:00Z");
     }
 
@@ -222,11 +125,11 @@ mod tests {
         let (policy, binding) = stored(|_| {});
         for (found, piece) in [
             (
-                in_force(None, Some(&binding)),
+                admission().in_force(None, Some(&binding)),
                 "no ValidatingAdmissionPolicy approvals.bulkhead.dev",
             ),
             (
-                in_force(Some(&policy), None),
+                admission().in_force(Some(&policy), None),
                 "no ValidatingAdmissionPolicyBinding",
             ),
         ] {
@@ -269,7 +172,7 @@ mod tests {
                 }
                 *manifests = serde_json::from_value(all).unwrap();
             });
-            let error = in_force(Some(&policy), Some(&binding)).unwrap_err();
+            let error = admission().in_force(Some(&policy), Some(&binding)).unwrap_err();
             assert!(
                 error.contains("is not the one this version needs"),
                 "{pointer}: {error}"

@@ -68,6 +68,9 @@ pub struct Config {
     /// How many accounts may be changed at once; `null`: no limit.
     #[serde(default = "mass_change")]
     pub mass_change: Option<MassChangeConfig>,
+    /// What gates of promotions may ask.
+    #[serde(default)]
+    pub gates: GatesConfig,
     /// The mark that keeps two clusters apart.
     #[serde(default)]
     pub installation_mark: InstallationMarkConfig,
@@ -202,6 +205,17 @@ fn mass_change() -> Option<MassChangeConfig> {
     Some(MassChangeConfig::default())
 }
 
+/// What gates of promotions may ask.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GatesConfig {
+    /// Hosts that HTTP and Prometheus gates may ask: `host`, `host:port`, `*.example.com` or `*.example.com:port`; without a
+    /// port, 80 for http and 443 for https alone. Default: none.
+    pub allowed_hosts: Vec<String>,
+    /// The Prometheus of gates that name none.
+    pub prometheus_address: Option<String>,
+}
+
 /// The mark that keeps two clusters apart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -260,6 +274,7 @@ impl Config {
             creation: CreationConfig::default(),
             policies: PoliciesConfig::default(),
             mass_change: mass_change(),
+            gates: GatesConfig::default(),
             installation_mark: InstallationMarkConfig::default(),
             leader_election: LeaderElectionConfig::default(),
         }
@@ -487,8 +502,8 @@ mod tests {
             ),
             ("installation: acme\ncreation: {perHour: -1}", "creation.perHour"),
             (
-                "installation: acme\npolicies: {reservedSlots: 9}",
-                "policies.reservedSlots is 9",
+                "installation: acme\npolicies: {reservedSlots: 8}",
+                "policies.reservedSlots is 8: must be at most 7",
             ),
             (
                 "installation: acme\npolicies: {overlap: 25h}",

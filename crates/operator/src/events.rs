@@ -2,7 +2,9 @@
 //!
 //! Not kube's Recorder, which reads the wall clock and draws its own random names: a simulation replays ours.
 
-use api::conditions::{READY, RECONCILING, STALLED, UNITS_BOUND, WAITING};
+use api::conditions::{
+    POLICIES_IN_PLACE, READY, RECONCILING, STALLED, UNITS_BOUND, UPDATE_AVAILABLE, WAITING,
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
@@ -37,9 +39,11 @@ pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Happ
             STALLED => (true, changed(|c| &c.reason) || changed(|c| &c.message)),
             RECONCILING => (false, false),
             // Only drift is news.
-            UNITS_BOUND => (true, condition.status == "False" && changed(|c| &c.message)),
+            UNITS_BOUND | POLICIES_IN_PLACE => (true, condition.status == "False" && changed(|c| &c.message)),
             // A wait is told once per reason.
             WAITING => (false, changed(|c| &c.reason)),
+            // Each offer is news, with its deadline.
+            UPDATE_AVAILABLE => (false, changed(|c| &c.message)),
             READY => {
                 let lost =
                     condition.status == "False" && prior(READY).is_some_and(|prior| prior.status == "True");
@@ -131,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn each_offer_is_told() {
+        let offer = |message: &str| Condition {
+            message: message.into(),
+            ..condition(UPDATE_AVAILABLE, "True", UPDATE_AVAILABLE)
+        };
+        let (old, new) = ([offer("until Monday")], [offer("until Friday")]);
+        assert_eq!(reasons(&[], &old), [UPDATE_AVAILABLE]);
+        assert_eq!(reasons(&old, &old), Vec::<String>::new());
+        assert_eq!(reasons(&old, &new), [UPDATE_AVAILABLE]);
+        assert_eq!(reasons(&new, &[]), Vec::<String>::new());
+    }
+
+    #[test]
     fn only_changes_are_told_and_each_once() {
         let vended = [
             condition("Vended", "True", "AccountCreated"),
@@ -150,5 +167,17 @@ mod tests {
             reasons(&ready, &[condition(READY, "False", "AccountSuspended")]),
             ["AccountSuspended"]
         );
+    }
+
+    #[test]
+    fn drift_that_nothing_repairs_is_told_and_its_end_is_not() {
+        for type_ in [UNITS_BOUND, POLICIES_IN_PLACE] {
+            let well = [condition(type_, "True", "Done")];
+            let drift = [condition(type_, "False", "Drift")];
+            assert_eq!(reasons(&well, &drift), ["Drift"]);
+            assert!(transitions(&well, &drift)[0].warning);
+            assert_eq!(reasons(&drift, &drift), Vec::<String>::new());
+            assert_eq!(reasons(&drift, &well), Vec::<String>::new());
+        }
     }
 }

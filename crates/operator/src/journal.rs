@@ -158,6 +158,10 @@ impl KubeJournal {
                 json!({
                     "revision": assigned.revision.name, "hash": assigned.revision.hash,
                     "sequence": assigned.sequence, "by": assigned.by.as_str(),
+                    "promotion": assigned.by.promotion().map(|by| json!({
+                        "name": by.name, "uid": by.uid, "attempt": by.attempt, "stage": by.stage, "wave": by.wave,
+                        "at": by.at,
+                    })),
                     "tagKeys": assigned.tag_keys,
                 })
             },

@@ -4,6 +4,7 @@
 //! future ([`run`]): nothing is spawned, so that a simulation can replay it from a seed and dropping it is a crash.
 //! It is generic over the ports of `executor` and knows no AWS SDK.
 
+mod admission;
 pub mod approval_policy;
 mod brake;
 mod config;
@@ -13,6 +14,8 @@ mod journal;
 mod lease;
 mod metrics;
 pub mod organization;
+mod promotion;
+pub mod promotion_policy;
 pub mod rbac;
 mod run;
 mod status;
@@ -25,4 +28,5 @@ pub use config::{
 };
 pub use health::Health;
 pub use metrics::Metrics;
+pub use organization::{Measuring, measuring};
 pub use run::{Error, Operator, run};

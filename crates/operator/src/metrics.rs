@@ -1,4 +1,4 @@
-//! Metrics. Label sets are closed: kinds, operations and reasons, never names of objects.
+//! Metrics. Label sets are closed: kinds, operations, reasons and environments, never names of objects.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -35,6 +35,12 @@ struct BudgetLabels {
     budget: &'static str,
 }
 
+/// Environments are named by Baselines: a handful, written by the platform team.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EnvironmentLabels {
+    environment: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The operator's metrics, cheap to clone.
@@ -46,6 +52,7 @@ pub struct Metrics {
     steps: Family<StepLabels, Counter>,
     repairs: Family<RepairLabels, Counter>,
     accounts: Family<ReasonLabels, Gauge>,
+    updates: Family<EnvironmentLabels, Gauge>,
     budgets: Family<BudgetLabels, Gauge>,
     kubernetes_writes: Counter,
     plans: Counter,
@@ -66,6 +73,7 @@ impl Default for Metrics {
             steps: Family::default(),
             repairs: Family::default(),
             accounts: Family::default(),
+            updates: Family::default(),
             budgets: Family::default(),
             kubernetes_writes: Counter::default(),
             plans: Counter::default(),
@@ -94,6 +102,11 @@ impl Default for Metrics {
             "accounts",
             "AwsAccounts by the reason of their Ready condition",
             metrics.accounts.clone(),
+        );
+        registry.register(
+            "updates_available",
+            "AwsAccounts whose owners may take a later revision, by environment",
+            metrics.updates.clone(),
         );
         registry.register(
             "budget_remaining",
@@ -151,6 +164,14 @@ impl Metrics {
         self.accounts.clear();
         for (reason, count) in counts {
             self.accounts.get_or_create(&ReasonLabels { reason }).set(*count);
+        }
+    }
+    pub(crate) fn updates(&self, counts: &std::collections::BTreeMap<&str, i64>) {
+        self.updates.clear();
+        for (environment, count) in counts {
+            let environment = (*environment).to_owned();
+            let gauge = self.updates.get_or_create(&EnvironmentLabels { environment });
+            gauge.set(*count);
         }
     }
     pub(crate) fn budgets(&self, rooms: &[model::Room]) {

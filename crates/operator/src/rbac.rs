@@ -1,6 +1,6 @@
 //! What the operator may do in the cluster, each rule with its why. `cargo xtask generate` renders `deploy/` from it.
 
-use crate::approval_policy;
+use crate::{approval_policy, promotion_policy};
 use serde::Serialize;
 
 /// One rule of the operator's role.
@@ -76,6 +76,18 @@ pub const RULES: &[Rule] = &[
     ),
     cluster(
         "bulkhead.dev",
+        "environmentpromotions",
+        &["list", "watch"],
+        "how revisions travel",
+    ),
+    cluster(
+        "bulkhead.dev",
+        "environmentpromotions/status",
+        &["patch"],
+        "where each promotion stands",
+    ),
+    cluster(
+        "bulkhead.dev",
         "organizations",
         &["list", "watch", "create"],
         "the mirror of the organization",
@@ -93,21 +105,21 @@ pub const RULES: &[Rule] = &[
         "what people have decided",
     ),
     Rule {
-        names: &[approval_policy::NAME],
+        names: &[approval_policy::NAME, promotion_policy::NAME],
         ..cluster(
             "admissionregistration.k8s.io",
             "validatingadmissionpolicies",
             &["get"],
-            "an Approval is believed only while the policy on Approvals is in force",
+            "Approvals and authors are believed only while the policies on them are in force",
         )
     },
     Rule {
-        names: &[approval_policy::NAME],
+        names: &[approval_policy::NAME, promotion_policy::NAME],
         ..cluster(
             "admissionregistration.k8s.io",
             "validatingadmissionpolicybindings",
             &["get"],
-            "and only while it is bound so that it denies",
+            "and only while they are bound so that they deny",
         )
     },
     cluster(
@@ -134,6 +146,30 @@ pub const RULES: &[Rule] = &[
         names: &[],
         verbs: &["get", "create", "update"],
         why: "one leader",
+        own_namespace: true,
+    },
+    Rule {
+        group: "batch",
+        resource: "jobs",
+        names: &[],
+        verbs: &["get", "create"],
+        why: "gates of promotions that are Jobs",
+        own_namespace: true,
+    },
+    Rule {
+        group: "",
+        resource: "secrets",
+        names: &[],
+        verbs: &["get"],
+        why: "what gates may send or mount: only Secrets whose annotations say so",
+        own_namespace: true,
+    },
+    Rule {
+        group: "",
+        resource: "serviceaccounts",
+        names: &[],
+        verbs: &["get"],
+        why: "what Jobs of gates may run as: only service accounts whose annotations say so",
         own_namespace: true,
     },
 ];

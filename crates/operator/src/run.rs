@@ -44,6 +44,8 @@ pub struct Operator<A, C> {
     pub clock: C,
     /// Seed of everything random: from the operating system in production.
     pub seed: u64,
+    /// Makes the measurements that gates of promotions ask for.
+    pub gates: crate::Measuring,
     /// Probes.
     pub health: Health,
     /// Metrics.

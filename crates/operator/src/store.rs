@@ -1,6 +1,6 @@
 //! What the watches have brought, sorted, with the answers to our own writes laid over it.
 
-use api::{Approval, AwsAccount, Baseline, BaselineRevision, Organization};
+use api::{Approval, AwsAccount, Baseline, BaselineRevision, EnvironmentPromotion, Organization};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Resource, api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
@@ -168,6 +168,7 @@ pub(crate) struct Stores {
     pub(crate) accounts: Cache<AwsAccount>,
     pub(crate) baselines: Cache<Baseline>,
     pub(crate) revisions: Cache<BaselineRevision>,
+    pub(crate) promotions: Cache<EnvironmentPromotion>,
     pub(crate) approvals: Cache<Approval>,
     pub(crate) organizations: Cache<Organization>,
     pub(crate) namespaces: Cache<PartialObjectMeta<Namespace>>,
@@ -181,6 +182,7 @@ impl Stores {
             ("awsaccounts", self.accounts.synced()),
             ("baselines", self.baselines.synced()),
             ("baselinerevisions", self.revisions.synced()),
+            ("environmentpromotions", self.promotions.synced()),
             ("approvals", self.approvals.synced()),
             ("organizations", self.organizations.synced()),
             ("namespaces", self.namespaces.synced()),

@@ -1,7 +1,7 @@
 //! One raw watch per kind feeds the stores.
 
 use crate::store::{Cache, Key, SharedStores, Stored, Stores, guarded, plain};
-use api::{Approval, AwsAccount, Baseline, BaselineRevision, Organization};
+use api::{Approval, AwsAccount, Baseline, BaselineRevision, EnvironmentPromotion, Organization};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
@@ -67,6 +67,14 @@ pub(crate) async fn all(client: Client, stores: SharedStores, seed: u64) {
         guarded,
         seed.wrapping_add(6),
     );
+    let promotion = kind(
+        Api::<DeserializeGuard<EnvironmentPromotion>>::all(client.clone()),
+        watcher::Config::default(),
+        stores.clone(),
+        |stores| &mut stores.promotions,
+        guarded,
+        seed.wrapping_add(7),
+    );
     let config_map = kind(
         Api::<ConfigMap>::all(client),
         watcher::Config::default().labels(OUTPUTS_LABEL),
@@ -82,6 +90,7 @@ pub(crate) async fn all(client: Client, stores: SharedStores, seed: u64) {
         organization,
         namespace,
         approval,
+        promotion,
         config_map
     );
 }

@@ -2,14 +2,15 @@
 
 use super::ConfigError;
 use jiff::SignedDuration;
-use model::{PolicyLimits, RoleName};
+use model::{PolicyLimits, PolicyType, RoleName};
 use serde::{Deserialize, Serialize};
 
 /// How policies are attached, replaced and deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PoliciesConfig {
-    /// Places for policies on each account, per type, that are left to others (default 1), at most 8.
+    /// Places for policies on each account, per type, that are left to others (default 1), at most 7: a change needs two, one
+    /// for the old document and one for the new.
     pub reserved_slots: usize,
     /// How long an old policy stays attached beside the new one (default 5m), because AWS enforces with a lag; at most 24h.
     pub overlap: SignedDuration,
@@ -39,8 +40,10 @@ impl PoliciesConfig {
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let invalid = |key, value, rule| Err(ConfigError::Invalid { key, value, rule });
-        if self.reserved_slots > 8 {
-            let rule = "must be at most 8: an account has 10 places, one of them is AWS's own policy's";
+        // With more, no service control policy is possible at all.
+        if guardrails::limits::usable(&PolicyType::service_control(), self.reserved_slots) == 0 {
+            let rule = "must be at most 7: an account has 10 places for service control policies, 1 of them is for AWS's own, \
+                        and a change needs 2, for the old document and for the new one";
             return invalid("policies.reservedSlots", self.reserved_slots.to_string(), rule);
         }
         if self.overlap.is_negative() || self.overlap > SignedDuration::from_hours(24) {

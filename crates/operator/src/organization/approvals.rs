@@ -1,8 +1,10 @@
 //! What people have decided, and whether it counts.
 
 use crate::{
-    approval_policy::{self, NAME},
+    admission::Admission,
+    approval_policy,
     journal::timed,
+    promotion_policy,
     store::{SharedStores, Stored},
 };
 use api::{Approval, ApprovalDecision, ApprovalSpec, ApprovalSubject, SubjectKind};
@@ -13,29 +15,40 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::{Api, Client};
 use model::{AccountKey, ApprovalAction, ApprovalPolicy, Approvals, Decision};
+use promotion::PromotionDecision;
+use std::collections::BTreeMap;
 
 /// How often the admission policy is looked at while something waits for an Approval.
 const LOOK: SignedDuration = SignedDuration::from_secs(10);
 /// How long what was seen is believed.
 const BELIEF: SignedDuration = SignedDuration::from_secs(30);
 
-/// What this process has seen of the admission policy.
+/// What was seen of the admission policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Policies {
+    /// On Approvals.
+    pub(crate) approvals: ApprovalPolicy,
+    /// On who asks for a promotion.
+    pub(crate) authors: ApprovalPolicy,
+}
+
+/// What this process has seen of the admission policies.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyMemory {
     /// What was seen, by a look that began then.
-    seen: Option<(Timestamp, ApprovalPolicy)>,
+    seen: Option<(Timestamp, Policies)>,
     asked: Option<Timestamp>,
     under_way: bool,
 }
 
 impl PolicyMemory {
     /// What may be believed.
-    fn policy(&self, now: Timestamp) -> ApprovalPolicy {
-        let fresh = |(began, _): &&(Timestamp, ApprovalPolicy)| now.duration_since(*began) < BELIEF;
+    fn policies(&self, now: Timestamp) -> Policies {
+        let fresh = |(began, _): &&(Timestamp, Policies)| now.duration_since(*began) < BELIEF;
         self.seen
             .as_ref()
             .filter(fresh)
-            .map(|(_, policy)| policy.clone())
+            .map(|(_, policies)| policies.clone())
             .unwrap_or_default()
     }
 
@@ -53,60 +66,110 @@ impl PolicyMemory {
     }
 
     /// A look has ended; `None`: it could not be done.
-    pub(crate) fn looked(&mut self, policy: Option<ApprovalPolicy>) {
+    pub(crate) fn looked(&mut self, policies: Option<Policies>) {
         self.under_way = false;
-        if let (Some(policy), Some(began)) = (policy, self.asked) {
-            self.seen = Some((began, policy));
+        if let (Some(policies), Some(began)) = (policies, self.asked) {
+            self.seen = Some((began, policies));
         }
     }
 }
 
-/// Looks at the admission policy and its binding; `None` if Kubernetes cannot be asked at the moment.
-pub(crate) async fn look(client: Client) -> Option<ApprovalPolicy> {
+/// Looks at the admission policies and their bindings; `None` if Kubernetes cannot be asked at the moment.
+pub(crate) async fn look(client: Client) -> Option<Policies> {
+    Some(Policies {
+        approvals: in_force(&client, &approval_policy::admission()).await?,
+        authors: in_force(&client, &promotion_policy::admission()).await?,
+    })
+}
+
+async fn in_force(client: &Client, wanted: &Admission) -> Option<ApprovalPolicy> {
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client);
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+    let name = wanted.name;
     let found = async {
-        let policy = timed(policies.get_opt(NAME)).await?;
-        let binding = timed(bindings.get_opt(NAME)).await?;
+        let policy = timed(policies.get_opt(name)).await?;
+        let binding = timed(bindings.get_opt(name)).await?;
         Ok::<_, JournalError>((policy, binding))
     };
     match found.await {
-        Ok((policy, binding)) => Some(
-            match approval_policy::in_force(policy.as_ref(), binding.as_ref()) {
-                Ok(since) => ApprovalPolicy::InForce { since },
-                Err(why) => ApprovalPolicy::Missing(why),
-            },
-        ),
+        Ok((policy, binding)) => Some(match wanted.in_force(policy.as_ref(), binding.as_ref()) {
+            Ok(since) => ApprovalPolicy::InForce { since },
+            Err(why) => ApprovalPolicy::Missing(why),
+        }),
         Err(JournalError::Refused(why)) => {
-            let why = format!("the operator may not read the admission policy {NAME}: {why}");
+            let why = format!("the operator may not read the admission policy {name}: {why}");
             Some(ApprovalPolicy::Missing(why))
         }
         Err(error) => {
-            tracing::warn!(%error, "the admission policy on Approvals could not be read");
+            tracing::warn!(%error, name, "an admission policy could not be read");
             None
         }
     }
 }
 
-/// Every decision on an AwsAccount.
-pub(crate) fn decided(stores: &SharedStores, memory: &PolicyMemory, now: Timestamp) -> Approvals {
-    let mut approvals = Approvals {
-        policy: memory.policy(now),
-        ..Approvals::default()
-    };
-    stores.read(|stores| {
-        for (_, stored) in stores.approvals.iter() {
-            // One that cannot be decoded decides nothing.
-            let Stored::Good(approval) = stored else { continue };
-            if let Some((key, decision)) = decision(approval) {
-                approvals.accounts.entry(key).or_default().push(decision);
-            }
-        }
-    });
-    approvals
+/// What people have decided.
+#[derive(Debug, Default)]
+pub(crate) struct Decided {
+    /// About AwsAccounts, and whether any of it counts.
+    pub(crate) approvals: Approvals,
+    /// Whether it can be believed who asked for a promotion.
+    pub(crate) authors: ApprovalPolicy,
+    /// About each EnvironmentPromotion.
+    pub(crate) promotions: BTreeMap<String, Vec<PromotionDecision>>,
 }
 
-fn decision(approval: &Approval) -> Option<(AccountKey, Decision)> {
+/// Whom a decision is about.
+enum About {
+    Account(AccountKey),
+    Promotion(String),
+}
+
+/// Every decision.
+pub(crate) fn decided(stores: &SharedStores, memory: &PolicyMemory, now: Timestamp) -> Decided {
+    stores.read(|stores| {
+        // One that cannot be decoded decides nothing.
+        let good = stores.approvals.iter().filter_map(|(_, stored)| match stored {
+            Stored::Good(approval) => Some(approval.as_ref()),
+            Stored::Poison(_) => None,
+        });
+        let Policies { approvals, authors } = memory.policies(now);
+        Decided {
+            authors,
+            ..sorted(approvals, good)
+        }
+    })
+}
+
+/// What these Approvals decide on AwsAccounts. `policy`: whether they count.
+pub fn decisions<'a>(policy: ApprovalPolicy, approvals: impl IntoIterator<Item = &'a Approval>) -> Approvals {
+    sorted(policy, approvals).approvals
+}
+
+fn sorted<'a>(policy: ApprovalPolicy, approvals: impl IntoIterator<Item = &'a Approval>) -> Decided {
+    let mut decided = Decided {
+        approvals: Approvals {
+            policy,
+            ..Approvals::default()
+        },
+        ..Decided::default()
+    };
+    for approval in approvals {
+        let Some((about, decision)) = decision(approval) else {
+            continue;
+        };
+        match about {
+            About::Account(key) => decided.approvals.accounts.entry(key).or_default().push(decision),
+            About::Promotion(name) => {
+                let group = approval.spec.group.clone();
+                let decisions = decided.promotions.entry(name).or_default();
+                decisions.push(PromotionDecision { decision, group });
+            }
+        }
+    }
+    decided
+}
+
+fn decision(approval: &Approval) -> Option<(About, Decision)> {
     let ApprovalSpec {
         action,
         subject,
@@ -121,17 +184,24 @@ fn decision(approval: &Approval) -> Option<(AccountKey, Decision)> {
     let action = match action {
         api::ApprovalAction::StateRestore => ApprovalAction::StateRestore,
         api::ApprovalAction::TagChange => ApprovalAction::TagChange,
-        api::ApprovalAction::Promotion | api::ApprovalAction::Closure | api::ApprovalAction::MassChange => {
-            return None;
-        }
+        api::ApprovalAction::Promotion => ApprovalAction::Promotion,
+        api::ApprovalAction::Closure | api::ApprovalAction::MassChange => return None,
     };
     let ApprovalSubject {
-        kind: SubjectKind::AwsAccount,
-        namespace: Some(namespace),
+        kind,
+        namespace,
         name,
-    } = subject
-    else {
-        return None;
+    } = subject;
+    let about = match (action, kind, namespace) {
+        (ApprovalAction::Promotion, SubjectKind::EnvironmentPromotion, None) => {
+            About::Promotion(name.clone())
+        }
+        (
+            ApprovalAction::StateRestore | ApprovalAction::TagChange,
+            SubjectKind::AwsAccount,
+            Some(namespace),
+        ) => About::Account(AccountKey::new(namespace, name)),
+        _ => return None,
     };
     let created = approval.metadata.creation_timestamp.as_ref();
     let decision = Decision {
@@ -144,7 +214,7 @@ fn decision(approval: &Approval) -> Option<(AccountKey, Decision)> {
         requested_by: requested_by.clone(),
         expires_at: *expires_at,
     };
-    Some((AccountKey::new(namespace, name), decision))
+    Some((about, decision))
 }
 
 #[cfg(test)]
@@ -156,18 +226,21 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_is_looked_at_every_ten_seconds_and_believed_for_thirty() {
+    fn the_policies_are_looked_at_every_ten_seconds_and_believed_for_thirty() {
         let mut memory = PolicyMemory::default();
-        assert_eq!(memory.policy(at(0)), ApprovalPolicy::Unknown);
+        assert_eq!(memory.policies(at(0)), Policies::default());
         assert_eq!(memory.due(at(0)), Ok(()));
         assert!(memory.due(at(3)).is_err(), "a look is under way");
-        let seen = ApprovalPolicy::InForce { since: at(-100) };
+        let seen = Policies {
+            approvals: ApprovalPolicy::InForce { since: at(-100) },
+            authors: ApprovalPolicy::Missing("there is none".into()),
+        };
         memory.looked(Some(seen.clone()));
-        assert_eq!(memory.policy(at(4)), seen);
+        assert_eq!(memory.policies(at(4)), seen);
         assert_eq!(memory.due(at(4)), Err(at(10)));
         assert_eq!(memory.due(at(10)), Ok(()));
         memory.looked(None);
-        assert_eq!(memory.policy(at(29)), seen, "a look that failed says nothing");
-        assert_eq!(memory.policy(at(30)), ApprovalPolicy::Unknown);
+        assert_eq!(memory.policies(at(29)), seen, "a look that failed says nothing");
+        assert_eq!(memory.policies(at(30)), Policies::default());
     }
 }

@@ -19,6 +19,7 @@
 mod approvals;
 mod attempts;
 mod outcome;
+mod promote;
 mod publish;
 mod resolve;
 mod wake;
@@ -30,6 +31,7 @@ use crate::{
     store::SharedStores,
 };
 use approvals::PolicyMemory;
+pub use approvals::decisions;
 use attempts::Attempts;
 use executor::{
     Access, AwsError, Clock, Context, Fence, Organizations, Outcome, ReadResult, SharedPacer, execute, read,
@@ -41,6 +43,8 @@ use model::{
     Step, StepId, Turns,
 };
 use outcome::read_name;
+use promote::{Conditions, MeasureDone, Measurements};
+pub use promote::{Measuring, measuring};
 use publish::Published;
 use rand::{SeedableRng, rngs::StdRng};
 use resolve::Picture;
@@ -117,6 +121,11 @@ pub(crate) struct Driver<'o, A, C> {
     broken: Option<String>,
     steps: FuturesUnordered<LocalBoxFuture<'o, Outcome>>,
     reads: FuturesUnordered<LocalBoxFuture<'o, ReadDone>>,
+    /// Measurements that gates of promotions asked for.
+    measurements: Measurements,
+    /// What was found of the conditions of gates.
+    conditions: Conditions,
+    measuring: FuturesUnordered<LocalBoxFuture<'static, MeasureDone>>,
     publishing: FuturesUnordered<LocalBoxFuture<'o, Published>>,
     published: publish::Memory,
     /// The admission policy on Approvals.
@@ -192,6 +201,9 @@ where
         broken: None,
         steps: FuturesUnordered::new(),
         reads: FuturesUnordered::new(),
+        measurements: Measurements::default(),
+        conditions: Conditions::default(),
+        measuring: FuturesUnordered::new(),
         publishing: FuturesUnordered::new(),
         published: publish::Memory::default(),
         policy: PolicyMemory::default(),
@@ -239,6 +251,10 @@ where
                     true
                 }
                 Some(read) = self.reads.next(), if !self.reads.is_empty() => { self.has_read(read); true }
+                Some(measured) = self.measuring.next(), if !self.measuring.is_empty() => {
+                    self.measurements.ended(measured);
+                    true
+                }
                 Some(published) = self.publishing.next(), if !self.publishing.is_empty() => self.has_published(published),
                 () = self.stores.changed() => true,
                 () = tokio::time::sleep_until(wake) => {
@@ -260,10 +276,14 @@ where
     fn stages(&mut self, stopping: bool) -> Result<(), ()> {
         let began = Instant::now();
         // 1 dereference and 2 resolve (no client)
-        let picture = resolve::resolve(self.stores, &self.operator.config, &mut self.judged);
+        let objects = resolve::dereference(self.stores);
+        let decided = approvals::decided(self.stores, &self.policy, self.context.clock.now());
+        let spoken = self.promote(&objects, &decided);
+        let awaits = spoken.awaits;
+        let approvals = decided.approvals;
+        let picture = resolve::resolve(objects, spoken, &self.operator.config, &mut self.judged);
         self.attempts.take_in(&picture.resolved.journal, self.looks + 1);
         let spending = self.spending();
-        let approvals = approvals::decided(self.stores, &self.policy, self.context.clock.now());
         // 4 plan and 5 check (no client)
         let Ok((plan, findings)) = catch_unwind(AssertUnwindSafe(|| {
             self.plan(&picture, spending.as_ref(), &approvals, stopping)
@@ -291,7 +311,7 @@ where
         self.drained = stopping && self.steps.is_empty();
         // 7 status (Kubernetes)
         self.publish(&picture, &plan);
-        self.look_at_policy(&plan);
+        self.look_at_policy(&plan, awaits);
         if let Some(at) = plan.wake {
             self.wake.at(at);
         }
@@ -330,14 +350,14 @@ where
     }
 
     /// Approvals count only while the admission policy is there; it matters only while something waits for one.
-    fn look_at_policy(&mut self, plan: &Plan) {
-        if plan.accounts.values().all(|view| view.awaiting.is_empty()) {
+    fn look_at_policy(&mut self, plan: &Plan, promotion: bool) {
+        if !promotion && plan.accounts.values().all(|view| view.awaiting.is_empty()) {
             return;
         }
         match self.policy.due(self.context.clock.now()) {
             Ok(()) => {
                 let client = self.operator.client.clone();
-                let look = async move { Published::ApprovalPolicy(approvals::look(client).await) };
+                let look = async move { Published::Policies(approvals::look(client).await) };
                 self.publishing.push(look.boxed_local());
             }
             Err(at) => self.wake.at(at),

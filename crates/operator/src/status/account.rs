@@ -4,13 +4,13 @@ use super::{Conditions, Standing, Truth, was_ready, whole_second};
 use api::{
     AccessStatus, AppliedStatus, AwsAccount, AwsAccountStatus, BaselineStatusRef, GuardrailStatus,
     OrganizationalUnitStatus, OutputsStatus, TagsStatus, UpdateStatus,
-    conditions::{ACCEPTED, ACCESS_VERIFIED, GUARDRAILS_APPLIED, PLACED, TAGGED, VENDED},
+    conditions::{ACCEPTED, ACCESS_VERIFIED, GUARDRAILS_APPLIED, PLACED, TAGGED, UPDATE_AVAILABLE, VENDED},
 };
 use desired::Rejection;
 use jiff::Timestamp;
 use model::{
     AccountFacts, AccountView, ApprovalAction, Awaiting, DesiredAccount, ParentId, Reason, Revision, Stage,
-    Verdict,
+    Verdict, tag_keys,
 };
 
 /// What the status is computed from.
@@ -24,6 +24,8 @@ pub(crate) struct AccountInput<'a> {
     pub(crate) desired: Option<&'a DesiredAccount>,
     /// A later revision that it does not get by itself.
     pub(crate) update: Option<&'a Revision>,
+    /// A revision that its owner may take, and when the account gets it by itself.
+    pub(crate) offered: Option<&'a (Revision, Option<Timestamp>)>,
     /// How it stands, if it was accepted.
     pub(crate) view: Option<&'a AccountView>,
     /// The organization has not been read by this process: what stands is not taken back.
@@ -68,10 +70,20 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
     status.baseline = baseline.or(input.default_baseline).map(|name| BaselineStatusRef {
         name: Some(name.to_owned()),
         assigned: None,
+        observed_sequence: before
+            .and_then(|before| before.assigned.as_ref().map(|assigned| assigned.sequence)),
         applied: before.and_then(|before| before.applied.clone()),
-        update_available: input.update.map(|revision| UpdateStatus {
-            revision: revision.name.to_string(),
-        }),
+        update_available: match (input.offered, input.update) {
+            (Some((revision, deadline)), _) => Some(UpdateStatus {
+                revision: revision.name.to_string(),
+                deadline: *deadline,
+            }),
+            (None, Some(revision)) => Some(UpdateStatus {
+                revision: revision.name.to_string(),
+                deadline: None,
+            }),
+            (None, None) => None,
+        },
     });
     let mut conditions = Conditions::new(&prior.conditions, generation, input.now);
     if let Some(rejection) = input.rejection {
@@ -164,8 +176,23 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
             status.outputs = None;
         }
     }
+    if let Some((revision, deadline)) = input.offered {
+        let message = offer(revision, *deadline, &input.object.spec.environment);
+        conditions.set(UPDATE_AVAILABLE, Truth::True, Reason::UpdateAvailable, &message);
+    }
     status.conditions = conditions.build();
     Some(status)
+}
+
+/// What the owner of an account may take, how, and what happens otherwise.
+fn offer(revision: &Revision, deadline: Option<Timestamp>, environment: &str) -> String {
+    let otherwise = deadline.map_or_else(String::new, |deadline| {
+        format!("; it is given by itself at {}", whole_second(deadline))
+    });
+    format!(
+        "revision {} has succeeded in environment {environment}; the label bulkhead.dev/upgrade=now takes it{otherwise}",
+        revision.name
+    )
 }
 
 fn awaiting(awaiting: &Awaiting) -> api::Awaiting {
@@ -173,6 +200,7 @@ fn awaiting(awaiting: &Awaiting) -> api::Awaiting {
         action: match awaiting.action {
             ApprovalAction::StateRestore => api::ApprovalAction::StateRestore,
             ApprovalAction::TagChange => api::ApprovalAction::TagChange,
+            ApprovalAction::Promotion => api::ApprovalAction::Promotion,
         },
         digest: awaiting.digest.clone(),
         summary: awaiting.summary.clone(),
@@ -215,6 +243,13 @@ fn tell_facts(status: &mut AwsAccountStatus, facts: &AccountFacts) {
     status.organizational_unit = Some(OrganizationalUnitStatus { id: Some(id), path });
 }
 
+/// The value that a key of ours has as it is wanted; what Bulkhead writes for itself is recorded with all others only.
+fn settled<'f>(facts: &'f AccountFacts, key: &str) -> Option<&'f str> {
+    let value = facts.managed_tags.get(key)?;
+    let unsettled = key.starts_with(tag_keys::PREFIX) || facts.unsettled_tags.contains(key);
+    (!unsettled).then(|| value.as_str())
+}
+
 fn tell_progress(
     status: &mut AwsAccountStatus,
     view: &AccountView,
@@ -233,6 +268,13 @@ fn tell_progress(
             managed,
             foreign_count: i64::try_from(facts.foreign_tags).ok(),
         });
+    } else if let Some(known) = &mut status.tags {
+        // What was written while something else waits is recorded: what differs from the record was changed in AWS.
+        for (key, value) in &mut known.managed {
+            if let Some(now) = settled(facts, key) {
+                now.clone_into(value);
+            }
+        }
     }
     let same_role = prior
         .access
@@ -299,6 +341,7 @@ mod tests {
             default_baseline: Some("standard"),
             rejection,
             desired: None,
+            offered: None,
             update: None,
             view: None,
             blind: false,
@@ -335,6 +378,148 @@ mod tests {
         );
         assert_eq!(truth(&waits, STALLED), None);
         assert_eq!(waits.observed_generation, Some(3));
+    }
+
+    #[test]
+    fn it_is_told_which_assigned_revision_the_conditions_are_about() {
+        let no = Rejection {
+            reason: Reason::BaselineNotFound,
+            message: "no Baseline".into(),
+            waits: false,
+        };
+        let mut object = object();
+        let seen = |object: &AwsAccount| {
+            let status = account(input(object, Some(&no))).unwrap();
+            status.baseline.unwrap().observed_sequence
+        };
+        assert_eq!(seen(&object), None);
+        let assigned =
+            json!({"revision": "standard-0123456789", "hash": "h", "sequence": 7, "by": "Automatic"});
+        object.status =
+            serde_json::from_value(json!({"baseline": {"assigned": assigned, "observedSequence": 6}}))
+                .unwrap();
+        assert_eq!(seen(&object), Some(7));
+    }
+
+    fn tags(pairs: &[(&str, &str)]) -> model::Tags {
+        let pair = |(key, value): &(&str, &str)| {
+            let value = model::TagValue::parse(value).unwrap();
+            (model::TagKey::parse(key).unwrap(), value)
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    /// The account carries these tags, and of these keys not what is wanted.
+    fn view(tagged: Stage, carried: &[(&str, &str)], unsettled: &[&str]) -> AccountView {
+        let facts = AccountFacts {
+            id: model::AccountId::parse("100000000001").unwrap(),
+            arn: "arn:aws:organizations::999999999999:account/o-aviaryaviary/100000000001".into(),
+            state: model::AccountState::Active,
+            email: "heron@example.com".into(),
+            name: "heron".into(),
+            parent: ParentId::parse("r-f00d").unwrap(),
+            path: String::new(),
+            managed_tags: tags(carried),
+            unsettled_tags: tags(carried)
+                .into_keys()
+                .filter(|key| unsettled.contains(&key.as_str()))
+                .collect(),
+            foreign_tags: 0,
+            policies: vec![],
+            role_arn: "arn:aws:iam::100000000001:role/R".into(),
+        };
+        AccountView {
+            account: Some(facts),
+            vended: Stage::Done,
+            assigned: Stage::Done,
+            guarded: Stage::Done,
+            placed: Stage::Done,
+            tagged,
+            access: Stage::Done,
+            verdict: Verdict::Ready,
+            applied: false,
+            awaiting: vec![],
+        }
+    }
+
+    #[test]
+    fn a_value_is_recorded_when_it_is_as_it_is_wanted_and_a_key_when_all_are() {
+        let told = |prior: &AwsAccountStatus, view: &AccountView| {
+            let mut status = prior.clone();
+            let facts = view.account.as_ref().unwrap();
+            tell_progress(&mut status, view, facts, prior, Timestamp::UNIX_EPOCH);
+            let managed = status.tags.clone().unwrap_or_default().managed;
+            let managed: Vec<String> = managed
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            (status, managed)
+        };
+        let revision = (tag_keys::REVISION, "standard-1111111111/1");
+        let first = [("team", "owls"), ("cost-center", "4711"), revision];
+        let waits = || Stage::Pending(Reason::Tagging, "other tags".into());
+        assert_eq!(
+            told(&AwsAccountStatus::default(), &view(waits(), &first, &[])).1,
+            [] as [&str; 0]
+        );
+        let (status, managed) = told(&AwsAccountStatus::default(), &view(Stage::Done, &first, &[]));
+        let recorded = [
+            "bulkhead.dev/revision=standard-1111111111/1",
+            "cost-center=4711",
+            "team=owls",
+        ];
+        assert_eq!(managed, recorded);
+        // Somebody changes the cost center in AWS; the team has changed at its source and is written; a key is new.
+        let revision = (tag_keys::REVISION, "standard-1111111111/2");
+        let then = [
+            ("team", "herons"),
+            ("cost-center", "4799"),
+            ("new", "x"),
+            revision,
+        ];
+        let managed = told(&status, &view(waits(), &then, &["cost-center"])).1;
+        let recorded = [
+            "bulkhead.dev/revision=standard-1111111111/1",
+            "cost-center=4711",
+            "team=herons",
+        ];
+        assert_eq!(managed, recorded);
+    }
+
+    #[test]
+    fn an_offer_is_a_condition_that_goes_with_it() {
+        let mut object = object();
+        let no = Rejection {
+            reason: Reason::BaselineNotFound,
+            message: "no Baseline".into(),
+            waits: true,
+        };
+        let revision = Revision {
+            name: model::RevisionName::parse("standard-3f9c2ab41d").unwrap(),
+            hash: model::RevisionHash::parse(&format!("sha256:3f9c2ab41d{:054}", 0)).unwrap(),
+        };
+        let offered = (revision, Some("2026-06-01T00:00:00.5Z".parse().unwrap()));
+        let told = account(AccountInput {
+            offered: Some(&offered),
+            ..input(&object, Some(&no))
+        })
+        .unwrap();
+        let condition = told
+            .conditions
+            .iter()
+            .find(|c| c.type_ == UPDATE_AVAILABLE)
+            .unwrap();
+        for piece in [
+            "standard-3f9c2ab41d",
+            "environment prod",
+            "bulkhead.dev/upgrade=now",
+            "at 2026-06-01T00:00:00Z",
+        ] {
+            assert!(condition.message.contains(piece), "{}", condition.message);
+        }
+        object.status = Some(told);
+        let taken = account(input(&object, Some(&no))).unwrap();
+        assert_eq!(truth(&taken, UPDATE_AVAILABLE), None);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::{Conditions, Standing, Truth};
 use api::{
-    AccountsStatus, Baseline, BaselineStatus, EnvironmentStatus, OrganizationalUnitStatus, RevisionCount,
-    RevisionStatus,
+    AccountsStatus, Baseline, BaselineRevisionSpec, BaselineStatus, EnvironmentStatus,
+    OrganizationalUnitStatus, RevisionCount, RevisionPolicy, RevisionStatus,
     conditions::{ACCEPTED, UNITS_BOUND},
 };
 use desired::{EnvironmentState, Rejection};
 use jiff::Timestamp;
-use model::{ObservedOrg, OuId, ParentId, Plan, Reason, Revision};
+use model::{Hold, ObservedOrg, OuId, ParentId, Plan, Reason, Revision, StepId};
 use std::collections::BTreeMap;
 
 /// What the status is computed from.
@@ -21,6 +21,8 @@ pub(crate) struct BaselineInput<'a> {
     pub(crate) observed: &'a ObservedOrg,
     /// The accounts that use it.
     pub(crate) users: &'a Users,
+    /// What AWS said to a document of its newest revision that it did not take: see [`malformed`].
+    pub(crate) malformed: Option<String>,
     pub(crate) now: Timestamp,
 }
 
@@ -57,7 +59,10 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
     match input.verdict {
         Ok(_) => {
             conditions.set(ACCEPTED, Truth::True, Reason::Accepted, "the spec is in force");
-            conditions.standing(&Standing::Ready("the spec is in force".into()));
+            conditions.standing(&match &input.malformed {
+                Some(message) => Standing::Stalled(Reason::MalformedPolicyDocument, message.clone()),
+                None => Standing::Ready("the spec is in force".into()),
+            });
         }
         Err(Rejection { reason, message, .. }) => {
             conditions.set(ACCEPTED, Truth::False, *reason, message);
@@ -95,6 +100,31 @@ pub(crate) fn baseline(input: &BaselineInput<'_>) -> BaselineStatus {
         }),
         conditions: conditions.build(),
     }
+}
+
+/// A document of the revision that AWS did not take, with its place in the Baseline. Whoever has an earlier revision keeps
+/// it: nothing old is detached before everything new is attached.
+pub(crate) fn malformed(revision: &BaselineRevisionSpec, held: &BTreeMap<StepId, Hold>) -> Option<String> {
+    let refused = |policy: &RevisionPolicy| {
+        let mut holds = held.iter();
+        holds.find_map(|(id, hold)| {
+            let of = id.0.rsplit_once('/').map(|(_, name)| name);
+            (hold.reason == Reason::MalformedPolicyDocument && of == Some(policy.name.as_str()))
+                .then_some(&hold.message)
+        })
+    };
+    revision.environments.iter().find_map(|environment| {
+        let (policy, message) = environment
+            .policies
+            .iter()
+            .find_map(|policy| Some((policy, refused(policy)?)))?;
+        Some(format!(
+            "spec.environments[{}]: AWS refuses the policy made of {}: {message}; accounts keep the revision they have, and \
+             new ones wait",
+            environment.name,
+            policy.parts.join(", ")
+        ))
+    })
 }
 
 /// One environment: its unit, bound from the first use on, its current revision, and what its policies take.
@@ -141,4 +171,46 @@ fn drift(environments: &[EnvironmentStatus], observed: &ObservedOrg) -> Option<S
             environment.name
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::HoldKind;
+    use serde_json::json;
+
+    #[test]
+    fn a_document_that_aws_refuses_is_told_with_its_place() {
+        let revision: BaselineRevisionSpec = serde_json::from_value(json!({
+            "baseline": "river", "hash": "0".repeat(64),
+            "environments": [{
+                "name": "prod", "organizationalUnit": "Workloads", "accessRoleName": "Access",
+                "policies": [{
+                    "name": "bulkhead-acme-prod-0123456789", "type": "TAG_POLICY", "content": "{}",
+                    "parts": ["policies[tags]"],
+                }],
+            }],
+        }))
+        .unwrap();
+        let hold = |reason| Hold {
+            kind: HoldKind::Stalled,
+            reason,
+            message: "MalformedPolicyDocumentException".into(),
+            until: Timestamp::UNIX_EPOCH,
+            failures: 1,
+        };
+        let held = |name: &str, reason| {
+            let id = StepId(format!("create-policy/TAG_POLICY/{name}"));
+            BTreeMap::from([(id, hold(reason))])
+        };
+        let name = "bulkhead-acme-prod-0123456789";
+        let said = malformed(&revision, &held(name, Reason::MalformedPolicyDocument)).unwrap();
+        let expected = "spec.environments[prod]: AWS refuses the policy made of policies[tags]: MalformedPolicyDocumentException";
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(
+            malformed(&revision, &held("other", Reason::MalformedPolicyDocument)),
+            None
+        );
+        assert_eq!(malformed(&revision, &held(name, Reason::PolicyNameTaken)), None);
+    }
 }

@@ -5,7 +5,7 @@ mod baseline;
 mod organization;
 
 pub(crate) use account::{AccountInput, account};
-pub(crate) use baseline::{BaselineInput, Users, baseline};
+pub(crate) use baseline::{BaselineInput, Users, baseline, malformed};
 pub(crate) use organization::{OrganizationInput, organization};
 
 use api::conditions::{READY, RECONCILING, STALLED, WAITING};
@@ -56,6 +56,11 @@ impl<'a> Conditions<'a> {
     }
 
     pub(crate) fn set(&mut self, type_: &str, truth: Truth, reason: Reason, message: &str) {
+        self.say(type_, truth, reason.as_str(), message);
+    }
+
+    /// The same for a reason that is no [`Reason`].
+    pub(crate) fn say(&mut self, type_: &str, truth: Truth, reason: &str, message: &str) {
         let status = match truth {
             Truth::True => "True",
             Truth::False => "False",
@@ -72,7 +77,7 @@ impl<'a> Conditions<'a> {
         self.built.push(Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
+            reason: reason.to_owned(),
             message: message.chars().take(MESSAGE_LIMIT).collect(),
             observed_generation: self.generation,
             last_transition_time: since,
@@ -83,21 +88,30 @@ impl<'a> Conditions<'a> {
     /// both (kstatus); Waiting, which kstatus does not know, always comes with Reconciling.
     pub(crate) fn standing(&mut self, standing: &Standing) {
         match standing {
-            Standing::Ready(message) => self.set(READY, Truth::True, Reason::Ready, message),
-            Standing::Working(reason, message) => {
-                self.set(READY, Truth::False, *reason, message);
-                self.set(RECONCILING, Truth::True, *reason, message);
-            }
-            Standing::Waiting(reason, message) => {
-                self.set(READY, Truth::False, *reason, message);
-                self.set(RECONCILING, Truth::True, *reason, message);
-                self.set(WAITING, Truth::True, *reason, message);
-            }
-            Standing::Stalled(reason, message) => {
-                self.set(READY, Truth::False, *reason, message);
-                self.set(STALLED, Truth::True, *reason, message);
-            }
+            Standing::Ready(message) => self.ready(Reason::Ready.as_str(), message),
+            Standing::Working(reason, message) => self.working(reason.as_str(), message, false),
+            Standing::Waiting(reason, message) => self.working(reason.as_str(), message, true),
+            Standing::Stalled(reason, message) => self.stalled(reason.as_str(), message),
         }
+    }
+
+    pub(crate) fn ready(&mut self, reason: &str, message: &str) {
+        self.say(READY, Truth::True, reason, message);
+    }
+
+    /// Work goes on, or something else has to happen first.
+    pub(crate) fn working(&mut self, reason: &str, message: &str, waits: bool) {
+        self.say(READY, Truth::False, reason, message);
+        self.say(RECONCILING, Truth::True, reason, message);
+        if waits {
+            self.say(WAITING, Truth::True, reason, message);
+        }
+    }
+
+    /// A person has to act.
+    pub(crate) fn stalled(&mut self, reason: &str, message: &str) {
+        self.say(READY, Truth::False, reason, message);
+        self.say(STALLED, Truth::True, reason, message);
     }
 
     /// Keeps conditions of these types as they were, for the generation at hand.

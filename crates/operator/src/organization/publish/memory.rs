@@ -18,6 +18,7 @@ pub(crate) enum Subject {
     Account(Key),
     Baseline(Key),
     Organization(Key),
+    Promotion(Key),
     Revision(Key),
 }
 
@@ -30,6 +31,46 @@ pub(crate) struct Memory {
     stalls: BTreeMap<Subject, Stall>,
     /// The stall that a patch under way tells.
     telling: BTreeMap<Subject, Stall>,
+    /// What Kubernetes will not accept, whenever it is written.
+    refused: BTreeMap<Subject, Refused>,
+}
+
+/// What is asked of an object: as long as it stays the same, what was refused is refused again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    uid: Option<String>,
+    generation: Option<i64>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Asked {
+    pub(super) fn of(meta: &ObjectMeta) -> Self {
+        Self {
+            uid: meta.uid.clone(),
+            generation: meta.generation,
+            annotations: meta.annotations.clone(),
+        }
+    }
+}
+
+/// A status that was refused.
+#[derive(Debug)]
+struct Refused {
+    asked: Asked,
+    why: String,
+    /// The refusal itself could not be told either.
+    hopeless: bool,
+}
+
+/// What is to be written of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell<'m> {
+    /// All there is to say.
+    All,
+    /// Only that Kubernetes refused it, and why.
+    Refusal(&'m str),
+    /// Nothing.
+    Nothing,
 }
 
 /// A stall: which object and which spec of it, reason and message.
@@ -84,9 +125,30 @@ impl Memory {
                     picture.accounts.contains_key(&AccountKey::new(namespace, name))
                 }
                 Subject::Baseline((_, name)) => picture.baselines.contains_key(name),
-                Subject::Organization(_) | Subject::Revision(_) => true,
+                Subject::Organization(_) | Subject::Promotion(_) | Subject::Revision(_) => true,
             });
         }
+    }
+    /// What is to be written of this object. What was refused is not written again before something else is asked.
+    pub(super) fn tell(&self, subject: &Subject, asked: &Asked) -> Tell<'_> {
+        match self
+            .refused
+            .get(subject)
+            .filter(|refused| refused.asked == *asked)
+        {
+            None => Tell::All,
+            Some(refused) if refused.hopeless => Tell::Nothing,
+            Some(refused) => Tell::Refusal(&refused.why),
+        }
+    }
+    /// Kubernetes refused a status for what it is.
+    pub(super) fn refused(&mut self, subject: Subject, asked: Asked, why: String) {
+        self.under_way.remove(&subject);
+        self.telling.remove(&subject);
+        self.resting.remove(&subject);
+        let known = self.refused.get(&subject);
+        let hopeless = known.is_some_and(|known| known.asked == asked);
+        self.refused.insert(subject, Refused { asked, why, hopeless });
     }
     pub(super) fn begin(&mut self, subject: Subject) {
         self.under_way.insert(subject);
@@ -121,5 +183,37 @@ impl Memory {
             .map(|(until, _)| *until)
             .filter(|until| *until > Instant::now())
             .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_told_once_and_not_written_again_until_something_else_is_asked() {
+        let subject = Subject::Promotion((String::new(), "standard".into()));
+        let asked = |generation: i64, retry: &str| {
+            Asked::of(&ObjectMeta {
+                generation: Some(generation),
+                annotations: Some([("bulkhead.dev/retry".to_owned(), retry.to_owned())].into()),
+                ..ObjectMeta::default()
+            })
+        };
+        let mut memory = Memory::default();
+        let first = asked(1, "a");
+        assert_eq!(memory.tell(&subject, &first), Tell::All);
+        memory.begin(subject.clone());
+        memory.refused(subject.clone(), first.clone(), "too large".into());
+        assert!(memory.may_write(&subject), "the refusal is told at once");
+        assert_eq!(memory.tell(&subject, &first), Tell::Refusal("too large"));
+        for other in [asked(2, "a"), asked(1, "b")] {
+            assert_eq!(memory.tell(&subject, &other), Tell::All);
+        }
+        memory.refused(subject.clone(), first.clone(), "too large".into());
+        assert_eq!(memory.tell(&subject, &first), Tell::Nothing);
+        let second = asked(2, "a");
+        memory.refused(subject.clone(), second.clone(), "too large".into());
+        assert_eq!(memory.tell(&subject, &second), Tell::Refusal("too large"));
     }
 }

@@ -7,36 +7,36 @@ mod write;
 
 pub(crate) use memory::Memory;
 
-use super::{Driver, resolve::Picture};
+use super::{Driver, approvals::Policies, resolve::Picture};
 use crate::{
     events::{Happening, publish},
     journal::timed,
     status::{self, AccountInput, BaselineInput, OrganizationInput, Users, was_ready},
     store::Key,
 };
-use api::{AwsAccount, Baseline, Organization};
+use api::{AwsAccount, Baseline, EnvironmentPromotion, Organization};
 use desired::Decoded;
-use executor::{Access, Clock, JournalError, Organizations};
+use executor::{Access, Clock, Organizations};
 use futures::FutureExt;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
-use memory::Subject;
-use model::{AccountKey, ApprovalPolicy, Plan, Reason, Verdict};
+use memory::{Asked, Subject, Tell};
+use model::{AccountKey, Plan, Reason, Verdict};
 use rand::Rng;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
-use write::Written;
+use write::{NotWritten, Written};
 
 /// What was written.
 pub(crate) enum Published {
     /// A status, or an object of Bulkhead's own.
-    Written(Subject, Result<Written, JournalError>, Vec<Happening>),
+    Written(Subject, Result<Written, NotWritten>, Vec<Happening>),
     Event,
-    /// What was seen of the admission policy on Approvals; not a write.
-    ApprovalPolicy(Option<ApprovalPolicy>),
+    /// What was seen of the admission policies; not a write.
+    Policies(Option<Policies>),
 }
 
 impl<A, C> Driver<'_, A, C>
@@ -56,8 +56,9 @@ where
         };
         self.operator.health.blocked(blocked);
         // The few before the many: all share the places for patches under way.
-        self.publish_organization(overall);
+        self.publish_organization(plan);
         self.publish_revisions(picture);
+        self.publish_promotions(picture);
         self.publish_baselines(picture, plan);
         self.publish_accounts(picture, plan);
         self.published.forget(picture);
@@ -81,6 +82,7 @@ where
                 Some(Verdict::Refused(Reason::OrganizationClaimed, _))
             );
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
+        let mut updates: BTreeMap<&str, i64> = BTreeMap::new();
         for (key, account) in &picture.accounts {
             let Decoded::Good(object) = account else {
                 *counts.entry(Reason::Undecodable.as_str()).or_default() += 1;
@@ -94,12 +96,16 @@ where
             if let Some(reason) = reason {
                 *counts.entry(reason.as_str()).or_default() += 1;
             }
+            let offered = picture.promoted.offered.get(key);
+            let environment = object.spec.environment.as_str();
+            *updates.entry(environment).or_default() += i64::from(offered.is_some());
             let status = status::account(AccountInput {
                 object,
                 default_baseline: self.operator.config.default_baseline.as_deref(),
                 rejection,
                 desired: picture.resolved.desired.accounts.get(key),
                 update: picture.resolved.updates.get(key),
+                offered,
                 view,
                 blind,
                 overall: plan.overall.is_some(),
@@ -111,6 +117,36 @@ where
             self.write_status(api, object.as_ref(), key, &status);
         }
         self.operator.metrics.accounts(&counts);
+        self.operator.metrics.updates(&updates);
+    }
+
+    /// What a promotion decided is stored before anything follows from it.
+    fn publish_promotions(&mut self, picture: &Picture) {
+        for said in &picture.said {
+            let status = match crate::promotion::status(&said.object, &said.step, self.context.clock.now()) {
+                Ok(status) => status,
+                Err(error) => {
+                    tracing::error!(error, "the status of a promotion cannot be written");
+                    continue;
+                }
+            };
+            let key: Key = (String::new(), said.object.name_any());
+            let api: Api<EnvironmentPromotion> = Api::all(self.operator.client.clone());
+            let asked = Asked::of(&said.object.metadata);
+            match self.published.tell(&Subject::Promotion(key.clone()), &asked) {
+                Tell::All => {
+                    let told = super::promote::happenings(&said.step);
+                    self.write_told(api, said.object.as_ref(), key, &status, Some(told));
+                }
+                // Its Events follow from the conditions: those of a step that is not taken are not told.
+                Tell::Refusal(why) => {
+                    let now = self.context.clock.now();
+                    let status = crate::promotion::refused(&said.object, why, now);
+                    self.write_told(api, said.object.as_ref(), key, &status, None);
+                }
+                Tell::Nothing => {}
+            }
+        }
     }
 
     fn publish_baselines(&mut self, picture: &Picture, plan: &Plan) {
@@ -123,6 +159,10 @@ where
                 continue;
             };
             let users = self.users(picture, name);
+            let newest = verdict
+                .as_ref()
+                .ok()
+                .and_then(|head| resolved.revisions.get(&head.name));
             let status = status::baseline(&BaselineInput {
                 object,
                 verdict: verdict.as_ref(),
@@ -130,6 +170,7 @@ where
                 plan,
                 observed: &self.observed,
                 users: &users,
+                malformed: newest.and_then(|newest| status::malformed(newest, &self.held)),
                 now: self.context.clock.now(),
             });
             let api: Api<Baseline> = Api::all(self.operator.client.clone());
@@ -160,7 +201,7 @@ where
     }
 
     /// The Organization is made by the operator, once.
-    fn publish_organization(&mut self, overall: Option<&Verdict>) {
+    fn publish_organization(&mut self, plan: &Plan) {
         let installation = &self.operator.config.installation;
         let key: Key = (String::new(), installation.to_string());
         let subject = Subject::Organization(key.clone());
@@ -184,7 +225,8 @@ where
             installation,
             observed: &self.observed,
             mark: &self.mark,
-            overall,
+            overall: plan.overall.as_ref(),
+            strays: &plan.strays,
             now: self.context.clock.now(),
         });
         self.write_status(api, object.as_ref(), key, &status);
@@ -200,7 +242,7 @@ where
                     about: Box::new(object.object_ref(&())),
                     keep: Box::new(|stores| K::cache(stores).overlay_new(object)),
                 });
-                Published::Written(subject, answer, Vec::new())
+                Published::Written(subject, answer.map_err(NotWritten::Failed), Vec::new())
             }
             .boxed_local(),
         );
@@ -210,7 +252,7 @@ where
     pub(crate) fn has_published(&mut self, published: Published) -> bool {
         match published {
             Published::Event => return false,
-            Published::ApprovalPolicy(policy) => self.policy.looked(policy),
+            Published::Policies(policies) => self.policy.looked(policies),
             Published::Written(subject, answer, happenings) => self.written(subject, answer, happenings),
         }
         true

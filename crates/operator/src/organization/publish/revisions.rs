@@ -1,6 +1,10 @@
 //! BaselineRevisions: made when a Baseline is accepted, deleted when nothing needs them any more. Never changed.
 
-use super::{Published, memory::Subject, write::Written};
+use super::{
+    Published,
+    memory::Subject,
+    write::{NotWritten, Written},
+};
 use crate::{
     journal::timed,
     organization::{Driver, resolve::Picture},
@@ -98,24 +102,16 @@ where
                         about,
                         keep: Box::new(move |stores| stores.revisions.forget(&key)),
                     });
-                    Published::Written(subject, answer, Vec::new())
+                    Published::Written(subject, answer.map_err(NotWritten::Failed), Vec::new())
                 }
                 .boxed_local(),
             );
         }
     }
 
-    /// What may be deleted. While an object cannot be decoded nobody knows what it refers to, and nothing is.
+    /// What may be deleted. While an object could not be judged nobody knows what it refers to, and nothing is.
     fn unneeded(&self, picture: &Picture) -> Vec<std::sync::Arc<BaselineRevision>> {
-        let poison = picture
-            .accounts
-            .values()
-            .any(|account| matches!(account, Decoded::Poison(_)))
-            || picture
-                .baselines
-                .values()
-                .any(|baseline| matches!(baseline, Decoded::Poison(_)));
-        if poison || self.observed.full.is_none() {
+        if picture.resolved.desired.incomplete || self.observed.full.is_none() {
             return Vec::new();
         }
         let revisions: Vec<&std::sync::Arc<BaselineRevision>> = picture
@@ -192,6 +188,7 @@ fn needed(picture: &Picture, observed: &model::ObservedOrg) -> BTreeSet<String> 
             needed.extend(latest.chain(current));
         }
     }
+    needed.extend(picture.promoted.references.iter().map(ToString::to_string));
     for entry in picture.resolved.journal.values() {
         needed.extend(
             entry
