@@ -71,7 +71,9 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
             missing.push(format!("{key:?} is not there"));
             continue;
         };
-        if guardrails::is_unknown(stage, object, &revisions, &truth) || guardrails::is_held(stage, object) {
+        if guardrails::is_unknown(stage, object, &revisions, &truth)
+            || guardrails::is_held(stage, governing, object, &revisions)
+        {
             continue;
         }
         if let Err(why) = as_wanted(wanted, object, &revisions, &truth, stage.has_forgotten(key)) {
@@ -109,9 +111,7 @@ fn as_wanted(
     }
     let (is_ready, said) = ready(object);
     if let Some(reason) = refused(&wanted["spec"]) {
-        // Of a Baseline that is refused it has no revision to be judged by.
-        let refused = !is_ready && (said.starts_with(reason) || said.starts_with("BaselineNotAccepted"));
-        return if refused {
+        return if !is_ready && said.starts_with(reason) {
             Ok(())
         } else {
             Err(format!("should be refused with {reason}, says {said}"))

@@ -23,11 +23,9 @@ const QUIET: Duration = Duration::from_mins(7);
 pub fn run(scenario: &Scenario) -> Result<Verdict, StageError> {
     in_virtual_time(async {
         let stage = play(scenario).await?;
-        let happened = stage.happened();
-        Ok(Verdict {
-            happened,
-            ..stage.judge.verdict()
-        })
+        let mut verdict = stage.judge.verdict();
+        verdict.happened.extend(stage.happened());
+        Ok(verdict)
     })
 }
 

@@ -13,28 +13,32 @@ impl World {
         Client::new(self.kubernetes.service_as(user, groups), "default")
     }
 
-    /// Installs the policy on Approvals with its binding, as `deploy/` has them.
-    pub async fn install_approval_policy(&self) -> Result<(), kube::Error> {
-        let [policy, binding] = operator::approval_policy::manifests();
-        let client = self.client();
-        post(
-            &client,
-            &format!("{ADMISSION}/validatingadmissionpolicies"),
-            &policy,
-        )
-        .await?;
-        post(
-            &client,
-            &format!("{ADMISSION}/validatingadmissionpolicybindings"),
-            &binding,
-        )
-        .await
+    /// Installs the policies on Approvals and on who asks for a promotion, as `deploy/` has them.
+    pub async fn install_admission_policies(&self) -> Result<(), kube::Error> {
+        let approvals = operator::approval_policy::manifests();
+        let promotions = operator::promotion_policy::manifests();
+        for manifest in approvals.iter().chain(&promotions) {
+            let plural = match manifest["kind"].as_str() {
+                Some("ValidatingAdmissionPolicy") => "validatingadmissionpolicies",
+                _ => "validatingadmissionpolicybindings",
+            };
+            post(&self.client(), &format!("{ADMISSION}/{plural}"), manifest).await?;
+        }
+        Ok(())
     }
 
-    /// Lets this user decide about accounts whose cluster was restored to an older state.
+    /// Lets this user decide about accounts whose cluster was restored to an older state, about changes of tags, and about
+    /// promotions.
     pub fn allow_to_approve(&self, user: &str) {
-        let resource = api::ApprovalAction::StateRestore.resource();
-        self.kubernetes.allow(user, "approve", api::GROUP, resource);
+        let actions = [
+            api::ApprovalAction::StateRestore,
+            api::ApprovalAction::TagChange,
+            api::ApprovalAction::Promotion,
+        ];
+        for action in actions {
+            self.kubernetes
+                .allow(user, "approve", api::GROUP, action.resource());
+        }
     }
 
     /// Creates an Approval as this user, for each digest that an AwsAccount's status shows. Gives how many there were.
@@ -64,7 +68,7 @@ impl World {
     }
 }
 
-async fn post(client: &Client, path: &str, object: &Value) -> Result<(), kube::Error> {
+pub(crate) async fn post(client: &Client, path: &str, object: &Value) -> Result<(), kube::Error> {
     let request = http::Request::builder()
         .method(Method::POST)
         .uri(path)

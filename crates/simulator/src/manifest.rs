@@ -33,6 +33,14 @@ impl Manifest {
     fn metadata(&self, name: &str) -> Option<&str> {
         self.object["metadata"][name].as_str()
     }
+    /// What is wrong with it, at the line of a field.
+    pub(crate) fn wrong(&self, field: &str, reason: String) -> ManifestError {
+        ManifestError::Wrong {
+            file: self.file.clone(),
+            line: self.line_of(field),
+            reason,
+        }
+    }
     /// Its kind.
     pub fn kind(&self) -> &str {
         self.object["kind"].as_str().unwrap_or_default()
@@ -157,7 +165,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
     Ok(files)
 }
 
-fn parse(file: &Path, text: &str) -> Result<Vec<Manifest>, ManifestError> {
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Manifest>, ManifestError> {
     let wrong = |line, reason| ManifestError::Wrong {
         file: file.to_owned(),
         line,

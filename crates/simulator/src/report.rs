@@ -17,6 +17,102 @@ pub struct Report {
     pub faults: FaultsReport,
     /// Virtual seconds until everything was Ready, or until the end.
     pub virtual_seconds: f64,
+    /// Promotions, sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub promotions: Vec<PromotionReport>,
+    /// Accounts by environment and revision, where there are promotions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<RevisionReport>,
+    /// What a scenario file said and what did not come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
+}
+
+/// A promotion at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionReport {
+    /// Its name.
+    pub name: String,
+    /// Its phase.
+    pub phase: Option<String>,
+    /// What it promotes.
+    pub revision: Option<String>,
+    /// Its stages.
+    pub stages: Vec<StageReport>,
+    /// Is its Ready condition True?
+    pub ready: bool,
+    /// Reason of its Ready condition.
+    pub reason: Option<String>,
+    /// What it says.
+    pub message: Option<String>,
+}
+
+/// A stage at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageReport {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: String,
+    /// How many of its accounts have the revision.
+    pub updated: u64,
+    /// How many accounts it has.
+    pub total: u64,
+}
+
+/// How many accounts of an environment have a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionReport {
+    /// The environment.
+    pub environment: String,
+    /// The revision that AWS was seen to have; none of an account that never had one.
+    pub revision: Option<String>,
+    /// How many accounts.
+    pub accounts: usize,
+}
+
+impl PromotionReport {
+    fn of(object: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let status = &object["status"];
+        let stages = status["stages"].as_array().into_iter().flatten();
+        let ObjectReport { ready, reason, .. } = ObjectReport::of(object);
+        Self {
+            ready,
+            reason,
+            name: text(&object["metadata"]["name"]).unwrap_or_default(),
+            phase: text(&status["phase"]),
+            revision: text(&status["targetRevision"]["name"]),
+            message: text(&status["message"]),
+            stages: stages
+                .map(|stage| StageReport {
+                    name: text(&stage["name"]).unwrap_or_default(),
+                    state: text(&stage["state"]).unwrap_or_default(),
+                    updated: stage["targets"]["updated"].as_u64().unwrap_or(0),
+                    total: stage["targets"]["total"].as_u64().unwrap_or(0),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn revisions(world: &World) -> Vec<RevisionReport> {
+    let mut counts: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
+    for account in world.kubernetes.objects(api::GROUP, "awsaccounts") {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let environment = text(&account["spec"]["environment"]).unwrap_or_default();
+        let revision = text(&account["status"]["baseline"]["applied"]["revision"]);
+        *counts.entry((environment, revision)).or_default() += 1;
+    }
+    let report = |((environment, revision), accounts)| RevisionReport {
+        environment,
+        revision,
+        accounts,
+    };
+    counts.into_iter().map(report).collect()
 }
 
 /// One object at the end.
@@ -116,6 +212,17 @@ impl Report {
             .filter(|a| a.id != management)
             .count();
         let virtual_seconds = world.clock.elapsed().as_secs_f64();
+        let promotions: Vec<PromotionReport> = world
+            .kubernetes
+            .objects(api::GROUP, "environmentpromotions")
+            .iter()
+            .map(PromotionReport::of)
+            .collect();
+        let revisions = if promotions.is_empty() {
+            Vec::new()
+        } else {
+            revisions(world)
+        };
         Self {
             objects,
             aws: AwsReport {
@@ -125,12 +232,20 @@ impl Report {
             },
             faults: FaultsReport::of(world, &all),
             virtual_seconds,
+            promotions,
+            revisions,
+            failures: Vec::new(),
         }
+    }
+
+    /// Is every AwsAccount and every Baseline Ready?
+    pub fn objects_ready(&self) -> bool {
+        self.objects.iter().all(|object| object.ready)
     }
 
     /// Is every object Ready?
     pub fn all_ready(&self) -> bool {
-        self.objects.iter().all(|object| object.ready)
+        self.objects_ready() && self.promotions.iter().all(|promotion| promotion.ready)
     }
 }
 

@@ -1,12 +1,13 @@
 //! How an edited policy travels: many accounts, published limits, virtual time, and a look after every call to AWS whether
 //! each account has the old policies or the new ones in full.
 
-use crate::{Report, World, WorldError};
+use crate::{
+    MeasureError, Report, World,
+    measuring::{Bucket, count, create, edit, namespace_of, until},
+};
 use api::BaselineRevisionSpec;
 use aws::inprocess::{LostAnswer, http_client};
-use jiff::Timestamp;
-use kube::Client;
-use operator::{Config, ConfigError};
+use operator::Config;
 use orgsim::{Call, MutateError, Mutation};
 use serde_json::{Value, json};
 use std::{
@@ -17,38 +18,14 @@ use std::{
 };
 
 /// AWS's published bucket for CreatePolicy, DeletePolicy, AttachPolicy and DetachPolicy together.
-const BURST: f64 = 3.0;
-const PER_SECOND: f64 = 2.0;
-/// What is not done by then never will be.
-const LIMIT: Duration = Duration::from_hours(24);
+const BUCKET: Bucket = Bucket {
+    burst: 3.0,
+    seconds_per_request: 0.5,
+};
 const CONFIG: &str = "{installation: heron, defaultBaseline: standard, massChange: null, \
                       aws: {awsShare: 1.0, enablePolicyTypes: true}}";
-const NAMESPACES: [&str; 2] = ["team-a", "team-b"];
 /// Of the violations, so many are kept: the first says most.
 const KEPT: usize = 10;
-
-/// Why the measurement could not be made: a defect.
-#[derive(Debug, thiserror::Error)]
-pub enum RolloutError {
-    /// No world.
-    #[error(transparent)]
-    World(#[from] WorldError),
-    /// The measurement's own configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// An object of the measurement was refused.
-    #[error("an object could not be written")]
-    Write(#[source] Box<kube::Error>),
-    /// An account of the measurement was refused.
-    #[error(transparent)]
-    Account(#[from] MutateError),
-    /// The operator ended by itself.
-    #[error("the operator ended")]
-    Operator(#[source] operator::Error),
-    /// The accounts did not become Ready, or not with the edited policies.
-    #[error("not done within {LIMIT:?}: {0}")]
-    NotDone(&'static str),
-}
 
 /// A time in which policies were made and attached, or detached, without a pause that was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,27 +38,18 @@ pub struct Phase {
 
 impl Phase {
     fn of<'c>(calls: impl Iterator<Item = &'c Call>) -> Self {
-        let times: Vec<Timestamp> = calls.map(|call| call.at).collect();
-        let lasted = match (times.first(), times.last()) {
-            (Some(first), Some(last)) => last.duration_since(*first).unsigned_abs(),
-            _ => Duration::ZERO,
-        };
-        Self {
-            calls: times.len(),
-            lasted,
-        }
+        let (calls, lasted) = count(calls);
+        Self { calls, lasted }
     }
 
     /// The least time AWS's published bucket allows for as many calls, from the first to the last.
     pub fn ceiling(&self) -> Duration {
-        #[expect(clippy::cast_precision_loss, reason = "counts of calls are far below 2^52")]
-        let seconds = (self.calls as f64 - BURST).max(0.0) / PER_SECOND;
-        Duration::from_secs_f64(seconds)
+        BUCKET.ceiling(self.calls)
     }
 
     /// Share of AWS's ceiling that was reached, 0 to 1.
     pub fn share_of_ceiling(&self) -> f64 {
-        self.ceiling().as_secs_f64() / self.lasted.as_secs_f64().max(f64::MIN_POSITIVE)
+        BUCKET.share(self.calls, self.lasted)
     }
 }
 
@@ -159,7 +127,7 @@ impl fmt::Display for Rollout {
 /// CreateAccount most of the time would be spent on what [`crate::vending`] measures. Everything else is as ever: the
 /// published limits hold from the start, and the operator finds the accounts, tags them and attaches their first
 /// policies. Must be called in a current-thread tokio runtime with a paused clock.
-pub async fn rollout(accounts: usize, documents: usize, seed: u64) -> Result<Rollout, RolloutError> {
+pub async fn rollout(accounts: usize, documents: usize, seed: u64) -> Result<Rollout, MeasureError> {
     let kubernetes = kubesim::Settings {
         seed,
         ..kubesim::Settings::default()
@@ -172,9 +140,7 @@ pub async fn rollout(accounts: usize, documents: usize, seed: u64) -> Result<Rol
     let world = World::new(kubernetes, organization)?;
     make_accounts(&world, accounts)?;
     let client = world.client();
-    for object in objects(accounts, documents) {
-        write(&client, http::Method::POST, path(&object), &object).await?;
-    }
+    create(&client, baseline(documents, 0), accounts).await?;
     let watch = Watch::new(&world);
     let operator = world.operator_on(
         watched(&world, &watch),
@@ -184,25 +150,15 @@ pub async fn rollout(accounts: usize, documents: usize, seed: u64) -> Result<Rol
         seed,
     );
     let mut running = Box::pin(operator::run(operator, std::future::pending()));
-    let mut until = async |what, done: &dyn Fn() -> bool| {
-        while !done() {
-            tokio::select! {
-                biased;
-                ended = &mut running => ended.map_err(RolloutError::Operator)?,
-                () = tokio::time::sleep(Duration::from_secs(5)) => {}
-            }
-            if world.clock.elapsed() > LIMIT {
-                return Err(RolloutError::NotDone(what));
-            }
-        }
-        Ok(())
-    };
-    until("the first policies", &|| Report::of(&world).all_ready()).await?;
+    if !until(&world, &mut running, || Report::of(&world).all_ready()).await? {
+        return Err(MeasureError::NotDone("the first policies"));
+    }
     let (edited, before) = (world.clock.elapsed(), world.organization.calls().len());
     watch.begin();
-    let path = "/apis/bulkhead.dev/v1alpha1/baselines/standard".to_owned();
-    write(&client, http::Method::PATCH, path, &baseline(documents, 1)).await?;
-    until("the edited policies", &|| has_arrived(&world, accounts)).await?;
+    edit(&client, &baseline(documents, 1)).await?;
+    if !until(&world, &mut running, || has_arrived(&world, accounts)).await? {
+        return Err(MeasureError::NotDone("the edited policies"));
+    }
     let calls = world.organization.calls().split_off(before);
     let lasted = world.clock.elapsed().saturating_sub(edited);
     Ok(measure(&calls, accounts, lasted, &watch))
@@ -375,7 +331,7 @@ fn make_accounts(world: &World, accounts: usize) -> Result<(), MutateError> {
         parent = made.map_or(parent, |unit| unit.id);
     }
     for index in 0..accounts {
-        let (name, namespace) = (format!("bird-{index}"), NAMESPACES[index % 2]);
+        let (name, namespace) = (format!("bird-{index}"), namespace_of(index));
         let tags = [
             ("bulkhead.dev/claim", format!("heron/{namespace}/{name}")),
             ("bulkhead.dev/workload", name.clone()),
@@ -390,26 +346,6 @@ fn make_accounts(world: &World, accounts: usize) -> Result<(), MutateError> {
         })?;
     }
     Ok(())
-}
-
-fn objects(accounts: usize, documents: usize) -> Vec<Value> {
-    let namespace = |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let account = |index: usize| {
-        json!({
-            "apiVersion": "bulkhead.dev/v1alpha1", "kind": "AwsAccount",
-            "metadata": {"name": format!("bird-{index}"), "namespace": NAMESPACES[index % 2]},
-            "spec": {
-                "workload": format!("bird-{index}"), "environment": "dev", "purpose": "To fly",
-                "owner": {"team": "birds", "contact": "birds@example.com"},
-            },
-        })
-    };
-    NAMESPACES
-        .map(namespace)
-        .into_iter()
-        .chain([baseline(documents, 0)])
-        .chain((0..accounts).map(account))
-        .collect()
 }
 
 /// The Baseline, at first or edited. Every policy beside the guardrails fills a document of its own.
@@ -441,37 +377,4 @@ fn baseline(documents: usize, edit: usize) -> Value {
             "mandatoryTags": [{"key": "workload", "valueFrom": {"field": "workload"}}],
         },
     })
-}
-
-async fn write(
-    client: &Client,
-    method: http::Method,
-    path: String,
-    object: &Value,
-) -> Result<(), RolloutError> {
-    let content = match method {
-        http::Method::PATCH => "application/merge-patch+json",
-        _ => "application/json",
-    };
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("content-type", content)
-        .body(serde_json::to_vec(object).unwrap_or_default())
-        .map_err(|error| RolloutError::Write(Box::new(kube::Error::HttpError(error))))?;
-    let written = client.request::<Value>(request).await;
-    written
-        .map(drop)
-        .map_err(|error| RolloutError::Write(Box::new(error)))
-}
-
-fn path(object: &Value) -> String {
-    match object["kind"].as_str() {
-        Some("Namespace") => "/api/v1/namespaces".to_owned(),
-        Some("Baseline") => "/apis/bulkhead.dev/v1alpha1/baselines".to_owned(),
-        _ => {
-            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-            format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts")
-        }
-    }
 }

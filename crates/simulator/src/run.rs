@@ -3,7 +3,9 @@
 use crate::{
     faults::Faults,
     manifest::{Manifest, ManifestError},
+    play::Play,
     report::Report,
+    script::Script,
     world::{World, WorldError},
 };
 use http::Method;
@@ -15,6 +17,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// How often the world is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often while a scenario is played, which takes days.
+const LOOK_AT_SCENARIO: Duration = Duration::from_secs(5);
 /// When nothing has changed for this long, nothing will.
 const QUIET: Duration = Duration::from_hours(2);
 
@@ -34,6 +38,8 @@ pub struct Scenario {
     pub seed: u64,
     /// The longest the simulation may last, in virtual time.
     pub until: Duration,
+    /// What happens after the manifests were applied; then the simulation lasts until all of it has happened.
+    pub script: Option<Script>,
 }
 
 /// One line of the timeline: an Event on an object.
@@ -69,17 +75,20 @@ pub enum SimulateError {
     /// A fault plan made in code is wrong; what [`Faults`] reads is not.
     #[error("the fault plan is wrong")]
     Faults(#[source] orgsim::FaultPlanError),
+    /// Who may approve could not be set up: a defect.
+    #[error("the admission policy on Approvals could not be installed")]
+    Approvals(#[source] Box<kube::Error>),
     /// The operator ended by itself: a defect.
     #[error("the operator ended")]
     Operator(#[source] operator::Error),
 }
 
-/// Runs the scenario. `tell` gets each Event as it happens, `progress` the virtual time each virtual second. Must be
-/// called in a current-thread tokio runtime with a paused clock.
+/// Runs the scenario. `tell` gets each Event as it happens, `look` the world again and again. Must be called in a
+/// current-thread tokio runtime with a paused clock.
 pub async fn simulate(
     scenario: Scenario,
     mut tell: impl FnMut(&Entry),
-    mut progress: impl FnMut(Duration),
+    mut look: impl FnMut(&World),
 ) -> Result<Report, SimulateError> {
     let Scenario {
         manifests,
@@ -87,17 +96,18 @@ pub async fn simulate(
         faults,
         seed,
         until,
+        script,
     } = scenario;
-    let kubernetes = kubesim::Settings {
-        seed,
-        ..kubesim::Settings::default()
-    };
-    let organization = orgsim::Settings {
-        seed,
-        ..orgsim::Settings::default()
-    };
-    let world = World::new(kubernetes, organization)?;
+    let world = world(seed, script.as_ref())?;
     let client = world.client();
+    if let Some(script) = &script {
+        let installed = world.install_admission_policies().await;
+        installed.map_err(|error| SimulateError::Approvals(Box::new(error)))?;
+        for user in script.approvers.keys() {
+            world.allow_to_approve(user);
+        }
+        apply(&client, &script.manifests).await?;
+    }
     apply(&client, &manifests).await?;
     // Not before: what a person applies is not what is put to the test.
     world
@@ -107,8 +117,10 @@ pub async fn simulate(
     world.kubernetes.set_faults(faults.kubernetes);
     let operator = world.operator(config, "simulation", seed);
     let mut running = Box::pin(operator::run(operator, std::future::pending()));
+    let mut play = script.as_ref().map(Play::new);
+    let pause = if play.is_some() { LOOK_AT_SCENARIO } else { LOOK };
     let mut told = BTreeSet::new();
-    let mut changed = (world.clock.elapsed(), 0);
+    let (mut seen, mut changed) = (0, world.clock.elapsed());
     loop {
         tokio::select! {
             biased;
@@ -116,27 +128,56 @@ pub async fn simulate(
                 ended.map_err(SimulateError::Operator)?;
                 return Ok(Report::of(&world));
             }
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
         }
-        progress(world.clock.elapsed());
-        for entry in news(&world, &mut told) {
-            tell(&entry);
+        look(&world);
+        let writes = world.kubernetes.writes_since(seen);
+        seen += writes.len();
+        let written = writes.iter().any(|write| write.plural != "leases");
+        if written {
+            changed = world.clock.elapsed();
+            news(&world, &mut told).iter().for_each(&mut tell);
         }
-        let writes = world
-            .kubernetes
-            .writes()
-            .iter()
-            .filter(|write| write.plural != "leases")
-            .count();
-        if writes != changed.1 {
-            changed = (world.clock.elapsed(), writes);
+        let late = world.clock.elapsed() >= until;
+        if let Some(play) = &mut play {
+            let (done, entries) = tokio::select! {
+                biased;
+                ended = &mut running => {
+                    ended.map_err(SimulateError::Operator)?;
+                    return Ok(Report::of(&world));
+                }
+                played = play.go_on(&world) => played?,
+            };
+            entries.iter().for_each(&mut tell);
+            if done || late {
+                let mut report = Report::of(&world);
+                report.failures = play.failures(&world);
+                return Ok(report);
+            }
+            continue;
         }
         let report = Report::of(&world);
-        let quiet = world.clock.elapsed().saturating_sub(changed.0) >= QUIET;
-        if report.all_ready() || quiet || world.clock.elapsed() >= until {
+        let quiet = world.clock.elapsed().saturating_sub(changed) >= QUIET;
+        if report.all_ready() || quiet || late {
             return Ok(report);
         }
     }
+}
+
+/// The world that a scenario begins in.
+fn world(seed: u64, script: Option<&Script>) -> Result<World, WorldError> {
+    let kubernetes = kubesim::Settings {
+        seed,
+        ..kubesim::Settings::default()
+    };
+    let mut organization = orgsim::Settings {
+        seed,
+        ..orgsim::Settings::default()
+    };
+    if let Some(start) = script.and_then(|script| script.start) {
+        organization.start = start;
+    }
+    World::new(kubernetes, organization)
 }
 
 /// Events that have not been told yet, in order of time.
@@ -211,37 +252,71 @@ pub async fn apply(client: &Client, manifests: &[Manifest]) -> Result<(), Manife
 
 /// Creates one object as kubectl does: strictly, so that an unknown field is an error.
 async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestError> {
-    let wrong = |line: usize, reason: String| ManifestError::Wrong {
-        file: manifest.file.clone(),
-        line,
-        reason,
+    let path = path_of(manifest)?;
+    send(client, manifest, Method::POST, &path, &manifest.object).await
+}
+
+/// Creates one object, or replaces what is there by it; labels and annotations that it does not name stay.
+pub(crate) async fn upsert(client: &Client, manifest: &Manifest) -> Result<(), ManifestError> {
+    let path = path_of(manifest)?;
+    let one = format!("{path}/{}", manifest.name());
+    let request = http::Request::get(&one).body(Vec::new());
+    let request = request.map_err(|error| manifest.wrong("", error.to_string()))?;
+    let Ok(live) = client.request::<Value>(request).await else {
+        return send(client, manifest, Method::POST, &path, &manifest.object).await;
     };
-    let path = match (manifest.object["apiVersion"].as_str(), manifest.kind()) {
+    let mut object = manifest.object.clone();
+    for kept in ["labels", "annotations"] {
+        let mut all = live["metadata"][kept].as_object().cloned().unwrap_or_default();
+        all.extend(object["metadata"][kept].as_object().cloned().unwrap_or_default());
+        if !all.is_empty() {
+            object["metadata"][kept] = Value::Object(all);
+        }
+    }
+    for kept in ["resourceVersion", "finalizers"] {
+        if let Some(value) = live["metadata"].get(kept) {
+            object["metadata"][kept] = value.clone();
+        }
+    }
+    send(client, manifest, Method::PUT, &one, &object).await
+}
+
+/// Where objects of its kind are.
+fn path_of(manifest: &Manifest) -> Result<String, ManifestError> {
+    let group = "/apis/bulkhead.dev/v1alpha1";
+    Ok(match (manifest.object["apiVersion"].as_str(), manifest.kind()) {
         (Some("v1"), "Namespace") => "/api/v1/namespaces".to_owned(),
         (Some("v1"), "ConfigMap") => format!("/api/v1/namespaces/{}/configmaps", namespace(manifest)),
-        (Some("bulkhead.dev/v1alpha1"), "Baseline") => "/apis/bulkhead.dev/v1alpha1/baselines".to_owned(),
+        (Some("bulkhead.dev/v1alpha1"), "Baseline") => format!("{group}/baselines"),
+        (Some("bulkhead.dev/v1alpha1"), "EnvironmentPromotion") => format!("{group}/environmentpromotions"),
         (Some("bulkhead.dev/v1alpha1"), "AwsAccount") => {
-            format!(
-                "/apis/bulkhead.dev/v1alpha1/namespaces/{}/awsaccounts",
-                namespace(manifest)
-            )
+            format!("{group}/namespaces/{}/awsaccounts", namespace(manifest))
         }
         (version, kind) => {
-            let served = "AwsAccount and Baseline (bulkhead.dev/v1alpha1), Namespace and ConfigMap (v1)";
+            let served = "AwsAccount, Baseline and EnvironmentPromotion (bulkhead.dev/v1alpha1), Namespace and ConfigMap (v1)";
             let reason = format!(
                 "kind {kind:?} of {:?} cannot be simulated; {served} can",
                 version.unwrap_or_default()
             );
-            return Err(wrong(manifest.line_of("kind"), reason));
+            return Err(manifest.wrong("kind", reason));
         }
-    };
-    let body = serde_json::to_vec(&manifest.object).unwrap_or_default();
+    })
+}
+
+/// Sends one object strictly; what the API server does not take is named with its line.
+async fn send(
+    client: &Client,
+    manifest: &Manifest,
+    method: Method,
+    path: &str,
+    object: &Value,
+) -> Result<(), ManifestError> {
     let request = http::Request::builder()
-        .method(Method::POST)
+        .method(method)
         .uri(format!("{path}?fieldValidation=Strict&fieldManager=simulate"))
         .header("content-type", "application/json")
-        .body(body)
-        .map_err(|error| wrong(manifest.line, error.to_string()))?;
+        .body(serde_json::to_vec(object).unwrap_or_default())
+        .map_err(|error| manifest.wrong("", error.to_string()))?;
     match client.request::<Value>(request).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => {
@@ -255,12 +330,9 @@ async fn create(client: &Client, manifest: &Manifest) -> Result<(), ManifestErro
                 .split_once("unknown field \"")
                 .and_then(|(_, rest)| rest.split('"').next());
             let field = field.or_else(|| unknown.map(str::to_owned)).unwrap_or_default();
-            Err(wrong(
-                manifest.line_of(&field),
-                format!("{manifest}: {}", status.message),
-            ))
+            Err(manifest.wrong(&field, format!("{manifest}: {}", status.message)))
         }
-        Err(error) => Err(wrong(manifest.line, format!("{manifest}: {error}"))),
+        Err(error) => Err(manifest.wrong("", format!("{manifest}: {error}"))),
     }
 }
 

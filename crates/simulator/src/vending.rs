@@ -1,38 +1,21 @@
 //! How close vending comes to AWS's ceiling: many accounts at once, published limits, virtual time.
 
-use crate::{Report, World, WorldError};
-use operator::{Config, ConfigError};
+use crate::{
+    MeasureError, Report, World,
+    measuring::{Bucket, count, create, until},
+};
+use operator::Config;
 use orgsim::Mutation;
 use serde_json::{Value, json};
 use std::{fmt, time::Duration};
 
-/// AWS's published bucket for CreateAccount: a burst, then one request per so many seconds.
-const BURST: f64 = 3.0;
-const SECONDS_PER_REQUEST: f64 = 10.0;
-/// What is not done by then never will be.
-const LIMIT: Duration = Duration::from_hours(24);
+/// AWS's published bucket for CreateAccount.
+const BUCKET: Bucket = Bucket {
+    burst: 3.0,
+    seconds_per_request: 10.0,
+};
 const CONFIG: &str = "{installation: heron, defaultBaseline: standard, aws: {awsShare: 1.0}, \
                       creation: {perHour: null, perDay: null}, massChange: null}";
-
-/// Why the measurement could not be made: a defect.
-#[derive(Debug, thiserror::Error)]
-pub enum VendingError {
-    /// No world.
-    #[error(transparent)]
-    World(#[from] WorldError),
-    /// The measurement's own configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// An object of the measurement was refused.
-    #[error("an object could not be created")]
-    Create(#[source] Box<kube::Error>),
-    /// The measurement's own other tool.
-    #[error(transparent)]
-    OtherTool(#[from] orgsim::MutateError),
-    /// The operator ended by itself.
-    #[error("the operator ended")]
-    Operator(#[source] operator::Error),
-}
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,14 +50,12 @@ fn share(part: usize, whole: usize) -> f64 {
 impl Vending {
     /// The least time AWS's published bucket allows for as many requests, from the first to the last.
     pub fn ceiling(&self) -> Duration {
-        #[expect(clippy::cast_precision_loss, reason = "counts of calls are far below 2^52")]
-        let seconds = (self.accepted as f64 - BURST).max(0.0) * SECONDS_PER_REQUEST;
-        Duration::from_secs_f64(seconds)
+        BUCKET.ceiling(self.accepted)
     }
 
     /// Share of AWS's ceiling that was reached, 0 to 1.
     pub fn share_of_ceiling(&self) -> f64 {
-        self.ceiling().as_secs_f64() / self.creating.as_secs_f64().max(f64::MIN_POSITIVE)
+        BUCKET.share(self.accepted, self.creating)
     }
 
     /// Share of the calls that AWS refused, 0 to 1. STS's word that a new role is not usable yet is not counted: it is the
@@ -127,7 +108,7 @@ impl fmt::Display for Vending {
 /// Applies `accounts` objects at once and waits until all are Ready. `other_traffic`: the share of every bucket, in percent,
 /// that another tool in the management account takes all the while. Must be called in a current-thread tokio runtime with
 /// a paused clock.
-pub async fn vending(accounts: usize, seed: u64, other_traffic: u8) -> Result<Vending, VendingError> {
+pub async fn vending(accounts: usize, seed: u64, other_traffic: u8) -> Result<Vending, MeasureError> {
     let kubernetes = kubesim::Settings {
         seed,
         ..kubesim::Settings::default()
@@ -143,40 +124,20 @@ pub async fn vending(accounts: usize, seed: u64, other_traffic: u8) -> Result<Ve
             percent: other_traffic,
         })?;
     }
-    let client = world.client();
-    for object in objects(accounts) {
-        let body = serde_json::to_vec(&object).unwrap_or_default();
-        let request = http::Request::post(path(&object)).header("content-type", "application/json");
-        let Ok(request) = request.body(body) else { continue };
-        client
-            .request::<Value>(request)
-            .await
-            .map_err(|error| VendingError::Create(Box::new(error)))?;
-    }
+    create(&world.client(), baseline(), accounts).await?;
     let operator = world.operator(Config::parse(CONFIG)?, "measured", seed);
     let mut running = Box::pin(operator::run(operator, std::future::pending()));
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut running => ended.map_err(VendingError::Operator)?,
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
-        }
-        if Report::of(&world).all_ready() || world.clock.elapsed() > LIMIT {
-            return Ok(measure(&world, accounts));
-        }
-    }
+    // Also what is not done in the end is told.
+    until(&world, &mut running, || Report::of(&world).all_ready()).await?;
+    Ok(measure(&world, accounts))
 }
 
 fn measure(world: &World, objects: usize) -> Vending {
     let calls = world.organization.calls();
-    let accepted: Vec<_> = calls
+    let accepted = calls
         .iter()
-        .filter(|call| call.operation == "CreateAccount" && call.outcome == "OK")
-        .collect();
-    let creating = match (accepted.first(), accepted.last()) {
-        (Some(first), Some(last)) => last.at.duration_since(first.at).unsigned_abs(),
-        _ => Duration::ZERO,
-    };
+        .filter(|call| call.operation == "CreateAccount" && call.outcome == "OK");
+    let (accepted, creating) = count(accepted);
     let (sts, others): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call.service == "sts");
     let throttles = ["TooManyRequestsException", "ThrottledException", "Throttling"];
     let ready = Report::of(world)
@@ -187,7 +148,7 @@ fn measure(world: &World, objects: usize) -> Vending {
         objects,
         ready: ready.count(),
         lasted: world.clock.elapsed(),
-        accepted: accepted.len(),
+        accepted,
         creating,
         calls: others.len(),
         refused: others.iter().filter(|call| call.outcome != "OK").count(),
@@ -200,42 +161,13 @@ fn measure(world: &World, objects: usize) -> Vending {
     }
 }
 
-fn objects(accounts: usize) -> Vec<Value> {
-    let namespaces = ["team-a", "team-b"];
-    let namespace = |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let baseline = json!({
+fn baseline() -> Value {
+    json!({
         "apiVersion": "bulkhead.dev/v1alpha1", "kind": "Baseline", "metadata": {"name": "standard"},
         "spec": {
             "namespaceSelector": {}, "emailTemplate": "aws+{namespace}.{name}@example.com",
             "environments": [{"name": "dev", "organizationalUnit": "Workloads/Dev"}],
             "mandatoryTags": [{"key": "workload", "valueFrom": {"field": "workload"}}],
         },
-    });
-    let account = |index: usize| {
-        json!({
-            "apiVersion": "bulkhead.dev/v1alpha1", "kind": "AwsAccount",
-            "metadata": {"name": format!("bird-{index}"), "namespace": namespaces[index % 2]},
-            "spec": {
-                "workload": format!("bird-{index}"), "environment": "dev", "purpose": "To fly",
-                "owner": {"team": "birds", "contact": "birds@example.com"},
-            },
-        })
-    };
-    namespaces
-        .map(namespace)
-        .into_iter()
-        .chain([baseline])
-        .chain((0..accounts).map(account))
-        .collect()
-}
-
-fn path(object: &Value) -> String {
-    match object["kind"].as_str() {
-        Some("Namespace") => "/api/v1/namespaces".to_owned(),
-        Some("Baseline") => "/apis/bulkhead.dev/v1alpha1/baselines".to_owned(),
-        _ => {
-            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-            format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts")
-        }
-    }
+    })
 }

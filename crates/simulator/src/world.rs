@@ -1,5 +1,6 @@
 //! One simulated world: a cluster, an organization, a clock.
 
+use crate::answers::Answers;
 use aws::inprocess::{LostAnswer, SharedHttpClient};
 use executor::Clock;
 use jiff::Timestamp;
@@ -80,6 +81,8 @@ pub struct World {
     pub organization: Orgsim,
     /// The clock of both.
     pub clock: VirtualClock,
+    /// What gates of promotions are answered.
+    pub answers: Answers,
     /// Whether AWS can be reached.
     network: Arc<AtomicBool>,
 }
@@ -94,6 +97,7 @@ impl World {
             kubernetes,
             organization,
             clock,
+            answers: Answers::default(),
             network: Arc::new(AtomicBool::new(true)),
         })
     }
@@ -167,7 +171,18 @@ impl World {
                 );
             },
         ));
+        let runner = gates::Runner::new(
+            self.answers.clone(),
+            client.clone(),
+            gates::Settings {
+                allowed_hosts: config.gates.allowed_hosts.clone(),
+                prometheus_address: config.gates.prometheus_address.clone(),
+                namespace: "default".to_owned(),
+                service_account: "bulkhead".to_owned(),
+            },
+        );
         Operator {
+            gates: operator::measuring(runner),
             aws,
             client,
             config,

@@ -48,12 +48,19 @@ pub(super) fn is_unknown(stage: &Stage, object: &Value, revisions: &[Value], tru
     stage.promotes() && unknown && !is_ready && said.starts_with("RevisionUnknown")
 }
 
-/// While its Baseline is refused, an object that was not assigned a revision before gets none.
-pub(super) fn is_held(stage: &Stage, object: &Value) -> bool {
+/// While its Baseline is refused, an object that was not assigned a revision before gets the last good one, and nothing
+/// where there is none at hand.
+pub(super) fn is_held(stage: &Stage, cluster: &Cluster, object: &Value, revisions: &[Value]) -> bool {
     let (is_ready, said) = super::ready(object);
     let without = object["status"]["baseline"]["assigned"].is_null();
     let refused = stage.git.values().any(is_refused);
-    refused && without && !is_ready && said.starts_with("BaselineNotAccepted")
+    let baselines = cluster.world.kubernetes.objects("bulkhead.dev", "baselines");
+    let latest = baselines
+        .first()
+        .map(|baseline| text(baseline, "/status/latestRevision/name"));
+    let mut names = revisions.iter().map(|revision| text(revision, "/metadata/name"));
+    let is_at_hand = names.any(|name| Some(name) == latest);
+    refused && without && !is_at_hand && !is_ready && said.starts_with("BaselineNotAccepted")
 }
 
 /// What the Baseline should say and does not.
@@ -86,8 +93,11 @@ pub(super) fn in_force(
     revisions: &[Value],
     truth: &State,
 ) -> Result<(), String> {
-    // What is refused keeps what it has.
-    if !super::ready(object).0 {
+    let is_accepted = super::ready(object).0;
+    // What is refused keeps what it has, if it has anything.
+    let without =
+        object["status"]["baseline"]["assigned"].is_null() || object["status"]["accountId"].is_null();
+    if !is_accepted && without {
         return Ok(());
     }
     let revision = assigned(object, revisions)?;
@@ -95,12 +105,21 @@ pub(super) fn in_force(
         text(revision, "/metadata/name"),
         text(object, "/spec/environment"),
     );
-    if !stage.promotes() {
+    if is_accepted && !stage.promotes() {
         as_git_says(stage, cluster, revision, environment)?;
     }
     let wanted = documents(revision, environment)
         .ok_or_else(|| format!("revision {name} has no environment {environment}"))?;
     let account = text(object, "/status/accountId");
+    // An object of an older etcd knows less than its account. While it is refused, nobody is asked whether it may go on.
+    let mut accounts = truth.accounts.iter().filter(|known| known.id == account);
+    let carried = accounts.find_map(|known| {
+        let (_, sequence) = known.tags.get(REVISION)?.rsplit_once('/')?;
+        sequence.parse::<i64>().ok()
+    });
+    if !is_accepted && carried > object["status"]["baseline"]["assigned"]["sequence"].as_i64() {
+        return Ok(());
+    }
     let attached = truth.attachments.iter().filter(|known| known.target == account);
     let ours: BTreeSet<(String, String)> = attached
         .filter_map(|attachment| {
@@ -117,7 +136,7 @@ pub(super) fn in_force(
             "account {account} has {ours:?}, not {wanted:?} of {name}"
         ));
     }
-    if text(object, "/status/baseline/applied/revision") != name {
+    if is_accepted && text(object, "/status/baseline/applied/revision") != name {
         return Err(format!("{name} is in force and not said to be applied"));
     }
     Ok(())
@@ -174,8 +193,7 @@ pub(super) fn unused<'a>(
     objects: impl Iterator<Item = &'a Value>,
 ) -> Vec<String> {
     let mut wanted = BTreeSet::new();
-    // An object that is refused wants nothing.
-    for object in objects.filter(|object| super::refused(&object["spec"]).is_none()) {
+    for object in objects {
         let revision = assigned(object, revisions).ok();
         let environment = text(object, "/spec/environment");
         wanted.extend(

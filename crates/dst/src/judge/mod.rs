@@ -7,7 +7,9 @@ mod leadership;
 mod objects;
 mod policies;
 mod repeat;
+mod revisions;
 mod sequence;
+mod tags;
 
 pub(crate) use call::{Answer, Call, attachment};
 pub(crate) use leadership::names;
@@ -47,7 +49,7 @@ pub struct Verdict {
     pub lasted: Duration,
     /// Operator processes that were started.
     pub processes: u32,
-    /// What happened to it, and how often: faults of both sides by name, crashes, disasters.
+    /// What happened to it, and how often: faults of both sides by name, crashes, disasters, and what the judge saw.
     pub happened: BTreeMap<String, u64>,
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct Terms {
     pub(crate) read_lag: Duration,
     /// Accounts get another revision by a promotion only.
     pub(crate) promotes: bool,
+    /// `policies.overlap` of the configuration.
+    pub(crate) overlap: Duration,
 }
 
 /// The judge; cloning gives another handle.
@@ -110,6 +114,7 @@ struct State {
     deletions: u64,
     objects: objects::Memory,
     policies: policies::Memory,
+    theirs: tags::Theirs,
     /// Of each cluster: when its API server was last set back to an older state.
     restored: BTreeMap<usize, Duration>,
     finished: bool,
@@ -132,6 +137,7 @@ impl Judge {
             deletions: 0,
             objects: objects::Memory::default(),
             policies: policies::Memory::default(),
+            theirs: tags::Theirs::new(),
             restored: BTreeMap::new(),
             finished: false,
         };
@@ -199,6 +205,7 @@ impl Judge {
         state.restored.insert(cluster, now);
         state.objects.forget();
         state.policies.forget();
+        state.theirs.clear();
         state.freeze(cluster);
     }
 
@@ -217,6 +224,7 @@ impl Judge {
         state.judge_repeat(process, call);
         state.judge_sequence(process, call);
         state.judge_policies(process, call);
+        state.judge_tags(process, call);
         if call.operation == "CreateAccount" {
             state.judge_creation(process, call);
         }
@@ -229,6 +237,9 @@ impl Judge {
         let mut state = self.state();
         state.listing_ends(process, call, answer);
         state.see_policies(false);
+        if !answer.is_ok() {
+            state.see_failure(call);
+        }
         if call.is_mutation() {
             state.see_mark();
             state.remember_success(process, call, answer);
@@ -290,6 +301,11 @@ impl State {
         self.tell(&format!("VIOLATION {rule}: {detail}"));
         let text = self.verdict.transcript.last().cloned().unwrap_or_default();
         self.verdict.violations.push(text);
+    }
+
+    /// Something happened that a thousand seeds must show.
+    fn note(&mut self, what: &str) {
+        *self.verdict.happened.entry(what.to_owned()).or_default() += 1;
     }
 
     fn touch(&mut self, subject: &str) {

@@ -49,13 +49,23 @@ impl State {
 
     pub(super) fn judge_write(&mut self, cluster: usize, write: &Write) {
         if write.deleted {
-            self.object_gone(write);
+            match write.plural.as_str() {
+                "awsaccounts" => {
+                    self.object_gone(write);
+                    self.tags_of_gone(write);
+                }
+                "baselinerevisions" => self.revision_gone(cluster, write),
+                _ => {}
+            }
             return;
         }
         let object = &*write.object;
         match write.plural.as_str() {
             "leases" => self.lease_written(cluster, object),
-            "approvals" => self.approval_written(object),
+            "approvals" => {
+                self.approval_written(object);
+                self.tags_approved(object);
+            }
             "baselinerevisions" => self.revision_written(object),
             "awsaccounts" | "baselines" | "organizations" => {
                 let who = format!(
@@ -63,6 +73,9 @@ impl State {
                     write.plural, write.namespace, write.name
                 );
                 self.judge_conditions(&who, object);
+                if object["status"].to_string().contains("\"DisjointRegions\"") {
+                    self.note("DisjointRegions");
+                }
                 if write.plural == "awsaccounts" {
                     self.judge_account(cluster, &who, object);
                     self.assigned(cluster, &who, object);
@@ -169,6 +182,11 @@ impl State {
             != Some(&line)
         {
             self.tell(&format!("{who}: {line}"));
+            for reason in ["NoPolicySlot", "PolicyOverlapDenies"] {
+                if line.contains(&format!(" {reason}: ")) {
+                    self.note(reason);
+                }
+            }
         }
         let token = text(object, "/status/creation/token");
         if !token.is_empty() {

@@ -2,10 +2,26 @@
 
 use super::{Call, ProcessId, State};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Says whose a policy is.
 const MANAGED: &str = "bulkhead.dev/managed";
+const SERVICE_CONTROL: &str = "SERVICE_CONTROL_POLICY";
+
+/// The Regions that guardrails of a seed may name.
+const REGIONS: [&str; 5] = [
+    "eu-west-1",
+    "eu-central-1",
+    "eu-north-1",
+    "us-east-1",
+    "ap-southeast-2",
+];
+
+/// How much later than it became true the judge may see that an account has all its policies.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Documents, by type and content.
 pub(super) type Documents = BTreeSet<(String, String)>;
@@ -13,6 +29,19 @@ pub(super) type Documents = BTreeSet<(String, String)>;
 /// Is the policy Bulkhead's?
 pub(crate) fn is_ours(policy: &orgsim::PolicyView) -> bool {
     policy.tags.get(MANAGED).is_some_and(|owner| owner == "heron")
+}
+
+/// Do these policies together leave no Region, though each leaves some?
+fn leave_no_region(documents: &Documents) -> bool {
+    let mut limited = documents
+        .iter()
+        .filter(|(_, content)| content.contains("aws:RequestedRegion"))
+        .peekable();
+    let leaves = |content: &str, region: &str| content.contains(&format!("\"{region}\""));
+    limited.peek().is_some()
+        && !REGIONS
+            .iter()
+            .any(|region| limited.clone().all(|(_, content)| leaves(content, region)))
 }
 
 /// What others have made: their policies, and where these are attached.
@@ -31,6 +60,8 @@ struct Guarded {
     base: usize,
     /// It has one in full.
     is_whole: bool,
+    /// Since when it has each document.
+    since: BTreeMap<(String, String), Duration>,
     /// Another tool took a document away since it was whole last.
     is_robbed: bool,
     /// What it had when it was last looked at.
@@ -39,14 +70,39 @@ struct Guarded {
     meant: Documents,
 }
 
+impl Guarded {
+    /// Takes in what the account has now. Gives the revisions of which it has none in full, if it has just lost the last.
+    fn look(&mut self, has: Documents, now: Duration, by_other: bool) -> Option<Vec<String>> {
+        let since = self.assigned.iter().enumerate().skip(self.base);
+        let whole = since
+            .filter(|(_, (_, documents))| documents.is_subset(&has))
+            .map(|(index, _)| index)
+            .next_back();
+        self.is_robbed |= by_other && !self.had.is_subset(&has);
+        let was_whole = std::mem::replace(&mut self.is_whole, whole.is_some());
+        self.since.retain(|document, _| has.contains(document));
+        for document in &has {
+            self.since.entry(document.clone()).or_insert(now);
+        }
+        self.had = has;
+        if let Some(index) = whole {
+            self.base = index;
+            self.is_robbed = false;
+        }
+        let lost = whole.is_none() && was_whole && !by_other;
+        let revisions = self.assigned[self.base..].iter();
+        lost.then(|| revisions.map(|(revision, _)| revision.clone()).collect())
+    }
+}
+
 /// What is remembered of policies.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     changes: u64,
     /// Documents of each revision, by environment.
-    revisions: BTreeMap<String, BTreeMap<String, Documents>>,
+    pub(super) revisions: BTreeMap<String, BTreeMap<String, Documents>>,
     /// What a policy of this name says, by every revision that was ever stored.
-    says: BTreeMap<(String, String), String>,
+    pub(super) says: BTreeMap<(String, String), String>,
     /// By claim.
     accounts: BTreeMap<String, Guarded>,
     foreign: Foreign,
@@ -61,14 +117,14 @@ impl Memory {
     }
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object
         .pointer(pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
-fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     object
         .pointer(pointer)
         .and_then(Value::as_array)
@@ -94,29 +150,6 @@ pub(crate) fn documents(revision: &Value, environment: &str) -> Option<Documents
 }
 
 impl State {
-    pub(super) fn revision_written(&mut self, revision: &Value) {
-        let mut environments = BTreeMap::new();
-        for environment in items(revision, "/spec/environments") {
-            let name = text(environment, "/name").to_owned();
-            environments.insert(name.clone(), documents(revision, &name).unwrap_or_default());
-            for policy in items(environment, "/policies") {
-                let key = (text(policy, "/type").to_owned(), text(policy, "/name").to_owned());
-                let content = text(policy, "/content").to_owned();
-                let before = self.policies.says.insert(key.clone(), content.clone());
-                if before.is_some_and(|before| before != content) {
-                    self.violation("the name of a policy says its content", &format!("{key:?}"));
-                }
-            }
-        }
-        let name = text(revision, "/metadata/name").to_owned();
-        let before = self.policies.revisions.insert(name.clone(), environments.clone());
-        match before {
-            Some(before) if before != environments => self.violation("a revision never changes", &name),
-            Some(_) => {}
-            None => self.tell(&format!("revision {name} is stored")),
-        }
-    }
-
     /// An object says which revision its account is to have.
     pub(super) fn assigned(&mut self, cluster: usize, who: &str, object: &Value) {
         let revision = text(object, "/status/baseline/assigned/revision").to_owned();
@@ -165,6 +198,7 @@ impl State {
             .map(|policy| (policy.id.as_str(), policy))
             .collect();
         self.see_foreign(&truth, by_other);
+        let now = self.clock.elapsed();
         let mut has: BTreeMap<&str, Documents> = BTreeMap::new();
         let mut means: BTreeMap<&str, Documents> = BTreeMap::new();
         for attachment in &truth.attachments {
@@ -178,35 +212,30 @@ impl State {
                 }
             }
         }
-        let mut between = vec![];
+        let (mut between, mut nowhere, mut repaired) = (vec![], vec![], 0);
         for account in &truth.accounts {
             let claim = account.tags.get(super::CLAIM);
             let Some(guarded) = claim.and_then(|claim| self.policies.accounts.get_mut(claim)) else {
                 continue;
             };
             let id = account.id.as_str();
+            let was_robbed = guarded.is_robbed && !guarded.is_whole;
             let has = has.remove(id).unwrap_or_default();
-            let since = guarded.assigned.iter().enumerate().skip(guarded.base);
-            let whole = since
-                .filter(|(_, (_, documents))| documents.is_subset(&has))
-                .map(|(index, _)| index)
-                .next_back();
-            if by_other && !guarded.had.is_subset(&has) {
-                guarded.is_robbed = true;
-            }
-            if let Some(index) = whole {
-                guarded.base = index;
-                guarded.is_robbed = false;
-            } else if guarded.is_whole && !by_other {
-                let revisions: Vec<&String> = guarded.assigned[guarded.base..]
-                    .iter()
-                    .map(|(revision, _)| revision)
-                    .collect();
+            let none = guarded.look(has, now, by_other);
+            guarded.meant = means.remove(id).unwrap_or_default();
+            repaired += u64::from(was_robbed && guarded.is_whole);
+            if let Some(revisions) = none {
                 between.push(format!("account {id} has none of {revisions:?} in full"));
             }
-            guarded.is_whole = whole.is_some();
-            guarded.had = has;
-            guarded.meant = means.remove(id).unwrap_or_default();
+            if !by_other && leave_no_region(&guarded.meant) {
+                nowhere.push(format!("account {id} has {:?}", guarded.meant));
+            }
+        }
+        for _ in 0..repaired {
+            self.note("policies repaired");
+        }
+        for detail in nowhere {
+            self.violation("an account always has a Region", &detail);
         }
         for detail in between {
             self.violation("an account is never between guardrails", &detail);
@@ -287,9 +316,52 @@ impl State {
             return;
         };
         let account = truth.accounts.iter().find(|account| account.id == target);
-        let is_claimed = account.and_then(|account| account.tags.get(super::CLAIM));
-        if is_claimed.is_none_or(|claim| !claim.starts_with("heron/")) {
+        let claim = account.and_then(|account| account.tags.get(super::CLAIM));
+        if claim.is_none_or(|claim| !claim.starts_with("heron/")) {
             self.violation("policies are attached to accounts that are claimed", &detail);
+        }
+        let mut foreign = self.policies.foreign.attachments.iter();
+        if call.operation == "AttachPolicy" && foreign.any(|(_, at)| at == target) {
+            self.note("policies beside those of others");
+        }
+        let guarded = claim.and_then(|claim| self.policies.accounts.get(claim));
+        if call.operation == "DetachPolicy" && policy.r#type == SERVICE_CONTROL {
+            let young = guarded.and_then(|guarded| {
+                let (_, documents) = guarded.assigned.last()?;
+                let since = documents.iter().map(|document| guarded.since.get(document));
+                // What is missing is the matter of other rules.
+                let since = since.collect::<Option<Vec<_>>>()?.into_iter().max().copied()?;
+                (self.clock.elapsed() + LATE < since + self.terms.overlap).then_some(since)
+            });
+            if let Some(since) = young {
+                let detail = format!("{detail}; the account has all of its revision since {since:?}");
+                self.violation(
+                    "old policies stay until AWS enforces the new ones everywhere",
+                    &detail,
+                );
+            }
+        }
+    }
+
+    /// Notes an attachment or a detachment that fails while an account gets another revision.
+    pub(super) fn see_failure(&mut self, call: &Call) {
+        let (operation, target) = (call.operation.as_str(), call.text("TargetId"));
+        if !["AttachPolicy", "DetachPolicy"].contains(&operation) {
+            return;
+        }
+        let truth = self.organization.state();
+        let account = truth
+            .accounts
+            .iter()
+            .find(|known| Some(known.id.as_str()) == target);
+        let claim = account.and_then(|account| account.tags.get(super::CLAIM));
+        let guarded = claim.and_then(|claim| self.policies.accounts.get(claim));
+        let swaps = guarded.is_some_and(|guarded| {
+            let another = guarded.assigned.len() > guarded.base + 1;
+            another || (operation == "DetachPolicy" && guarded.base > 0)
+        });
+        if swaps {
+            self.note("policies swapped under a fault");
         }
     }
 

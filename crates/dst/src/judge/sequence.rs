@@ -38,10 +38,8 @@ impl State {
 
     /// An object that is deleted and made again is a new one, with no memory to be behind of: that is a decision, too.
     pub(super) fn object_gone(&mut self, write: &kubesim::Write) {
-        if write.plural == "awsaccounts" {
-            self.frozen
-                .retain(|_, (namespace, name)| (&*namespace, &*name) != (&write.namespace, &write.name));
-        }
+        self.frozen
+            .retain(|_, (namespace, name)| (&*namespace, &*name) != (&write.namespace, &write.name));
     }
 
     /// A person has decided.

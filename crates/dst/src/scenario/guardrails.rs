@@ -10,12 +10,17 @@ pub(super) fn stream(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed ^ 0x6a5d_7a11_0c0d_e5ee)
 }
 
-/// What the configuration says of policies.
-pub(super) fn config(random: &mut StdRng) -> String {
+/// What the configuration says of policies, and the overlap of it.
+pub(super) fn config(random: &mut StdRng) -> (String, Duration) {
     let overlap = random.random_range(30..=120);
     let unused = random.random_range(5..=10);
-    format!("policies: {{overlap: {overlap}s, deleteUnusedAfter: {unused}m, reservedSlots: 1}}")
+    let policies =
+        format!("policies: {{overlap: {overlap}s, deleteUnusedAfter: {unused}m, reservedSlots: 1}}");
+    (policies, Duration::from_secs(overlap))
 }
+
+/// A Region that is in no other set of Regions.
+const ELSEWHERE: &str = "ap-southeast-2";
 
 /// Guardrails and policies of each environment.
 #[derive(Clone)]
@@ -77,6 +82,33 @@ impl Guardrails {
         edited
     }
 
+    /// One environment leaves one Region, which the sets of this seed do not have: what an account has and what it is to
+    /// have would leave none together.
+    fn elsewhere(&self, random: &mut StdRng) -> Self {
+        let mut elsewhere = self.clone();
+        let Environment { guardrails, .. } = &mut elsewhere.0[random.random_range(0..ENVIRONMENTS.len())];
+        guardrails.retain(|known| known["name"] != "allowedRegions");
+        guardrails.push(json!({"name": "allowedRegions", "parameters": {"regions": [ELSEWHERE]}}));
+        elsewhere
+    }
+
+    /// Something in common with everything that an account may have by now.
+    fn bridge(&self) -> Self {
+        let mut bridge = self.clone();
+        let all = bridge
+            .0
+            .iter_mut()
+            .flat_map(|environment| &mut environment.guardrails);
+        for guardrail in all.filter(|known| known["name"] == "allowedRegions") {
+            let regions = guardrail.pointer_mut("/parameters/regions");
+            let regions = regions.and_then(Value::as_array_mut).into_iter();
+            for regions in regions.filter(|known| !known.contains(&json!(ELSEWHERE))) {
+                regions.push(json!(ELSEWHERE));
+            }
+        }
+        bridge
+    }
+
     /// Nobody knows this guardrail: the Baseline is refused.
     fn unknown(&self) -> Self {
         let mut unknown = self.clone();
@@ -100,9 +132,10 @@ pub(crate) fn is_refused(baseline: &Value) -> bool {
 
 impl Scenario {
     /// What the platform team does to guardrails, and what another tool does to policies.
-    pub(super) fn govern(&mut self, random: &mut StdRng) {
+    pub(super) fn govern(&mut self, random: &mut StdRng, rare: &mut StdRng) {
         let first = Guardrails::random(random);
-        let edits = self.guardrail_edits(random, &first);
+        let edits = self.guardrail_edits(random, rare, &first);
+        let history = rare.random_range(1..=3);
         let update = if self.promotes { "OnPromotion" } else { "Automatic" };
         let events = std::mem::take(&mut self.events);
         let (mut edits, mut now) = (edits.into_iter().peekable(), first);
@@ -118,6 +151,7 @@ impl Scenario {
             };
             if object["kind"] == "Baseline" {
                 object["spec"]["updatePolicy"] = json!(update);
+                object["spec"]["revisionHistoryLimit"] = json!(history);
                 now.write(&mut object);
                 latest = Some(object.clone());
             }
@@ -136,7 +170,12 @@ impl Scenario {
     }
 
     /// In order of time.
-    fn guardrail_edits(&self, random: &mut StdRng, first: &Guardrails) -> Vec<(Duration, Guardrails)> {
+    fn guardrail_edits(
+        &self,
+        random: &mut StdRng,
+        rare: &mut StdRng,
+        first: &Guardrails,
+    ) -> Vec<(Duration, Guardrails)> {
         let mut times: Vec<Duration> = (0..random.random_range(0..4))
             .map(|_| self.moment(random))
             .collect();
@@ -164,6 +203,22 @@ impl Scenario {
             .is_some_and(|(_, last)| last.0[0].guardrails.len() != good.0[0].guardrails.len())
         {
             // It is put right when the faults are over.
+            let at = edits.last().map_or(self.calm, |(at, _)| self.calm.max(*at));
+            edits.push((at, good.clone()));
+        }
+        if rare.random_bool(0.25) {
+            // Accounts stay where they are, until what is asked for has something in common with what they have.
+            let mut at = self.moment(rare);
+            let before = edits.iter().rfind(|(edited, _)| *edited <= at);
+            let last = before.map_or(first, |(_, last)| last).clone();
+            if rare.random_bool(0.6) {
+                // Each step is small enough for the Baseline to be accepted, and too fast for accounts to follow.
+                edits.push((at, last.bridge()));
+                at += Duration::from_secs(rare.random_range(2..40));
+            }
+            edits.push((at, last.elsewhere(rare)));
+            edits.sort_by_key(|(at, _)| *at);
+            good = good.bridge();
             let at = edits.last().map_or(self.calm, |(at, _)| self.calm.max(*at));
             edits.push((at, good.clone()));
         }

@@ -36,14 +36,8 @@ impl Stage {
 
     async fn sync_cluster(&mut self, index: usize) -> bool {
         let kubernetes = self.clusters[index].world.kubernetes.clone();
-        let client = self.clusters[index].git_client.clone();
-        let wanted: Vec<Value> = self
-            .scenario
-            .platform
-            .iter()
-            .chain(self.git.values())
-            .cloned()
-            .collect();
+        let files = self.scenario.platform.iter().chain(self.git.values());
+        let wanted: Vec<Value> = files.chain(&self.imports).cloned().collect();
         let mut requests = vec![];
         for object in &wanted {
             let path = path(object);
@@ -63,28 +57,46 @@ impl Stage {
             }
         }
         for (method, uri, body) in requests {
-            let mut request = Request::builder().method(method.clone()).uri(uri);
-            let bytes = if body.is_null() {
-                vec![]
-            } else {
-                serde_json::to_vec(&body).unwrap_or_default()
-            };
-            if method == Method::PATCH {
-                request = request.header("content-type", "application/apply-patch+yaml");
-            }
-            let Ok(request) = request.body(bytes) else {
-                return false;
-            };
-            let answer = client.request::<Value>(request);
-            // The operator works on meanwhile; a request that hangs is given up.
-            let answer = self
-                .beside(tokio::time::timeout(Duration::from_secs(10), answer))
-                .await;
-            if !matches!(answer, Ok(Ok(_))) {
+            if !self.send(index, method, uri, &body).await {
                 return false;
             }
         }
+        // An import is done once; what becomes of it then is the operator's business.
+        if !self.imports.is_empty() {
+            self.judge.tell("a revision is imported");
+            self.imported += 1;
+            self.imports.clear();
+        }
         true
+    }
+
+    /// One request of a person or of the GitOps tool: was it answered well?
+    async fn send(&mut self, index: usize, method: Method, uri: String, body: &Value) -> bool {
+        let client = self.clusters[index].git_client.clone();
+        let mut request = Request::builder().method(method.clone()).uri(uri);
+        let bytes = if body.is_null() {
+            vec![]
+        } else {
+            serde_json::to_vec(body).unwrap_or_default()
+        };
+        if method == Method::PATCH {
+            request = request.header("content-type", "application/apply-patch+yaml");
+        }
+        let Ok(request) = request.body(bytes) else {
+            return false;
+        };
+        let answer = client.request::<Value>(request);
+        // The operator works on meanwhile; a request that hangs is given up.
+        let answer = self
+            .beside(tokio::time::timeout(Duration::from_secs(10), answer))
+            .await;
+        matches!(answer, Ok(Ok(_)))
+    }
+
+    /// Whether it worked is not looked at: what is still there needs not be imported.
+    pub(super) async fn delete_by_hand(&mut self, object: &Value) {
+        let last = self.clusters.len() - 1;
+        self.send(last, Method::DELETE, path(object), &Value::Null).await;
     }
 }
 
@@ -93,6 +105,7 @@ fn path(object: &Value) -> String {
     match object["kind"].as_str().unwrap_or_default() {
         "Namespace" => format!("/api/v1/namespaces/{name}"),
         "Baseline" => format!("/apis/bulkhead.dev/v1alpha1/baselines/{name}"),
+        "BaselineRevision" => format!("/apis/bulkhead.dev/v1alpha1/baselinerevisions/{name}"),
         _ => format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts/{name}"),
     }
 }
@@ -101,6 +114,7 @@ fn live(kubernetes: &kubesim::Kubesim, object: &Value) -> Option<Value> {
     let (group, plural) = match object["kind"].as_str().unwrap_or_default() {
         "Namespace" => ("", "namespaces"),
         "Baseline" => ("bulkhead.dev", "baselines"),
+        "BaselineRevision" => ("bulkhead.dev", "baselinerevisions"),
         _ => ("bulkhead.dev", "awsaccounts"),
     };
     let (namespace, name) = key(object);

@@ -7,7 +7,7 @@ use crate::{
 };
 use orgsim::{Mutation, PolicyView, State};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 impl Stage {
     pub(super) fn other_tool(&mut self, tool: &OtherTool) {
@@ -37,7 +37,8 @@ impl Stage {
                 if key.starts_with("finance:") {
                     self.foreign_tags.insert((account.clone(), key), value.clone());
                 }
-                (account.clone(), tag(account, key, value))
+                self.mutate(std::slice::from_ref(&account), tag(account.clone(), key, value));
+                return self.judge.tagged(&account, key);
             }
             OtherTool::Untag { pick, key } => {
                 let Some(account) = picked(*pick) else { return };
@@ -109,6 +110,8 @@ impl Stage {
                 .collect()
         };
         let (subjects, mutation) = match tool {
+            OtherTool::Fill { pick } => return self.fill(state, *pick),
+            OtherTool::Clear => return self.clear(state),
             OtherTool::Policy { number } => (vec![], policy_of_theirs(*number)),
             OtherTool::Attach { pick, target } => {
                 let Some((policy, _)) = pick_of(&of(false), *pick) else {
@@ -151,6 +154,48 @@ impl Stage {
         };
         self.mutate(&subjects, mutation);
     }
+
+    /// Takes every place for policies on an account of ours.
+    fn fill(&mut self, state: &State, pick: usize) {
+        let Some(target) = target_of(state, Some(pick)) else {
+            return;
+        };
+        for number in FILLING {
+            self.mutate(&[], policy_of_theirs(number));
+            let policies = self.clusters[0].world.organization.state().policies;
+            let made = policies
+                .into_iter()
+                .find(|policy| policy.name == name_of_theirs(number));
+            if let Some(policy) = made {
+                let attach = Mutation::AttachPolicy {
+                    policy: policy.id,
+                    target: target.clone(),
+                };
+                self.mutate(std::slice::from_ref(&target), attach);
+            }
+        }
+    }
+
+    /// Gives the places back.
+    fn clear(&mut self, state: &State) {
+        let names: Vec<String> = FILLING.map(name_of_theirs).collect();
+        let fills = |id: &str| {
+            let mut policies = state.policies.iter();
+            policies.any(|policy| policy.id == id && names.contains(&policy.name))
+        };
+        for attached in state.attachments.iter().filter(|known| fills(&known.policy)) {
+            let (policy, target) = (attached.policy.clone(), attached.target.clone());
+            let subjects = [target.clone(), attachment(&policy, &target)];
+            self.mutate(&subjects, Mutation::Detach { policy, target });
+        }
+    }
+}
+
+/// Numbers of the policies that take every place: more than AWS attaches to one account.
+const FILLING: Range<usize> = 100..110;
+
+fn name_of_theirs(number: usize) -> String {
+    format!("corp-{number}")
 }
 
 /// An account of ours, or the root.
@@ -175,7 +220,7 @@ fn denies(action: &str) -> String {
 fn policy_of_theirs(number: usize) -> Mutation {
     Mutation::CreatePolicy {
         r#type: "SERVICE_CONTROL_POLICY".to_owned(),
-        name: format!("corp-{number}"),
+        name: name_of_theirs(number),
         content: denies(&format!("sumerian:Make{number}")),
         description: "Of another team".to_owned(),
         tags: BTreeMap::from([("team".to_owned(), "corp".to_owned())]),

@@ -97,6 +97,7 @@ fn transcript(seed: u64) -> (String, String) {
             faults: Faults::default(),
             seed,
             until: Duration::from_hours(1),
+            script: None,
         };
         let tell = |entry: &Entry| timeline.push_str(&serde_json::to_string(entry).unwrap());
         let told = simulate(scenario, tell, |_| {}).await.unwrap();

@@ -242,3 +242,50 @@ fn the_outputs_are_kept_as_they_should_be() {
         scene.run_for(Duration::from_secs(5)).await;
     });
 }
+
+#[test]
+fn a_policy_of_ours_on_a_unit_is_told_and_not_detached() {
+    in_virtual_time(async {
+        let (mut scene, id) = vended(8).await;
+        let unit = aws(&scene, &id).parent;
+        let organization = scene.world.organization.state();
+        let own = organization
+            .policies
+            .iter()
+            .find(|policy| policy.name.starts_with("bulkhead-"));
+        let policy = own.unwrap().id.clone();
+        let in_place = |scene: &Scene| {
+            let organizations = scene.world.kubernetes.objects(api::GROUP, "organizations");
+            let conditions = organizations[0]["status"]["conditions"]
+                .as_array()
+                .unwrap()
+                .clone();
+            let found = conditions
+                .into_iter()
+                .find(|c| c["type"] == "PoliciesInPlace")
+                .unwrap();
+            (
+                found["status"] == "True",
+                found["message"].as_str().unwrap().to_owned(),
+            )
+        };
+        assert!(in_place(&scene).0, "{:?}", in_place(&scene));
+        let attach = Mutation::AttachPolicy {
+            policy: policy.clone(),
+            target: unit.clone(),
+        };
+        scene.world.organization.mutate(attach).unwrap();
+        scene
+            .run_until(60 * MINUTE, "told", |scene| !in_place(scene).0)
+            .await;
+        let (_, message) = in_place(&scene);
+        assert!(message.contains(&format!("({policy}) to {unit}")), "{message}");
+        scene.run_for(60 * MINUTE).await;
+        let attachments = scene.world.organization.state().attachments;
+        assert!(attachments.iter().any(|a| a.policy == policy && a.target == unit));
+        let told = scene.events("heron");
+        let told = told.iter().filter(|reason| *reason == "PolicyAttachedElsewhere");
+        assert_eq!(told.count(), 1);
+        assert!(scene.is_ready("team-web", "egret"));
+    });
+}

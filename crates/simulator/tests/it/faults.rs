@@ -13,6 +13,7 @@ fn run(faults: &Faults, seed: u64) -> Report {
             faults: faults.clone(),
             seed,
             until: Duration::from_hours(3),
+            script: None,
         };
         report = Some(simulate(scenario, |_| {}, |_| {}).await.unwrap());
     });

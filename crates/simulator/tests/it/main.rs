@@ -14,5 +14,6 @@ mod failover;
 mod faults;
 mod guardrails;
 mod limits;
+mod promotions;
 mod restore;
 mod scene;

@@ -129,7 +129,7 @@ fn an_older_etcd_changes_nothing_until_somebody_approves() {
                     all_are(scene, "ApprovalPolicyMissing")
                 })
                 .await;
-            scene.world.install_approval_policy().await.unwrap();
+            scene.world.install_admission_policies().await.unwrap();
             scene
                 .run_until(5 * MINUTE, "void", |scene| all_are(scene, "StateBehindAws"))
                 .await;
@@ -181,7 +181,7 @@ fn an_older_etcd_changes_nothing_until_somebody_approves() {
 fn a_rejection_keeps_it_stalled_until_it_is_deleted() {
     in_virtual_time(async {
         let (mut scene, first) = changed_once(30).await;
-        scene.world.install_approval_policy().await.unwrap();
+        scene.world.install_admission_policies().await.unwrap();
         scene.world.allow_to_approve("alice");
         restore(&scene, &first).await;
         scene
