@@ -1,25 +1,31 @@
 //! `bulkhead approve`: one person's decision on what an object's status shows as awaiting.
 
+mod promotion;
+
 use crate::{
-    args::{ApproveArgs, ApproveKind, KubernetesArgs},
-    complain, kubernetes,
+    args::{ApproveArgs, ApproveKind, DecideAccountArgs, KubernetesArgs, RejectArgs, RejectKind},
+    ask::{AskError, answer, user, wait_for},
+    complain, kubernetes, output, promotions,
 };
 use api::{
     Approval, ApprovalAction, ApprovalDecision, ApprovalSpec, ApprovalSubject, Awaiting, AwsAccount,
     SubjectKind,
 };
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 /// Why nothing was decided.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
-    Kubernetes(#[from] kubernetes::Error),
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Promotions(#[from] promotions::Error),
+    #[error(transparent)]
+    Promotion(#[from] promotion::Refused),
     #[error("there is no AwsAccount {name:?} in namespace {namespace:?}")]
     NotFound { namespace: String, name: String },
     #[error("AwsAccount {namespace}/{name} awaits no approval; {standing}")]
@@ -34,44 +40,36 @@ enum Error {
         name: String,
         actions: String,
     },
-    #[error("you may not {what}: {message}")]
-    Forbidden { what: &'static str, message: String },
-    #[error("{what} failed")]
-    Failed {
-        what: &'static str,
-        source: Box<kube::Error>,
-    },
-    #[error("the API server does not say who you are")]
-    Nobody,
-    #[error("the runtime could not be started")]
-    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Output(#[from] output::Error),
 }
 
-/// Sorts the answer to one request.
-fn answer<T>(what: &'static str, result: Result<T, kube::Error>) -> Result<T, Error> {
-    result.map_err(|error| match error {
-        kube::Error::Api(status) if status.code == 403 => Error::Forbidden {
-            what,
-            message: status.message.clone(),
-        },
-        error => Error::Failed {
-            what,
-            source: Box::new(error),
-        },
+/// `bulkhead approve`. Exit status 1 when nothing was decided.
+pub(crate) fn approve(args: &ApproveArgs) -> ExitCode {
+    match &args.kind {
+        ApproveKind::Awsaccount(args) => {
+            let decision = if args.reject {
+                ApprovalDecision::Reject
+            } else {
+                ApprovalDecision::Approve
+            };
+            told(wait_for(account(&args.subject, decision)))
+        }
+        ApproveKind::Promotion(args) => told(wait_for(promotion::run(args, ApprovalDecision::Approve))),
+    }
+}
+
+/// `bulkhead reject`. Exit status 1 when nothing was decided.
+pub(crate) fn reject(args: &RejectArgs) -> ExitCode {
+    told(match &args.kind {
+        RejectKind::Awsaccount(args) => wait_for(account(args, ApprovalDecision::Reject)),
+        RejectKind::Promotion(args) => wait_for(promotion::run(args, ApprovalDecision::Reject)),
     })
 }
 
-/// Exit status 1 when nothing was decided.
-pub(crate) fn main(args: &ApproveArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime);
-    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
-        Ok(told) => {
-            println!("{told}");
-            ExitCode::SUCCESS
-        }
+fn told(result: Result<String, Error>) -> ExitCode {
+    match result {
+        Ok(told) => output::result(&told, ExitCode::SUCCESS, ExitCode::FAILURE),
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -79,46 +77,51 @@ pub(crate) fn main(args: &ApproveArgs) -> ExitCode {
     }
 }
 
-async fn run(args: &ApproveArgs) -> Result<String, Error> {
-    let ApproveKind::Awsaccount(subject) = &args.kind;
+async fn account(subject: &DecideAccountArgs, decision: ApprovalDecision) -> Result<String, Error> {
     let KubernetesArgs { kubeconfig, context } = &subject.kubernetes;
-    let config = kubernetes::config(kubeconfig.as_deref(), context.as_deref()).await?;
+    let config = kubernetes::config(kubeconfig.as_deref(), context.as_deref()).await;
+    let config = config.map_err(AskError::from)?;
     let namespace = subject
         .namespace
         .clone()
         .unwrap_or_else(|| config.default_namespace.clone());
-    let client = kubernetes::client(config)?;
+    let client = kubernetes::client(config).map_err(AskError::from)?;
     let awaiting = awaiting(&client, &namespace, &subject.name, subject.action).await?;
-    println!("{}: {}", awaiting.action, awaiting.summary);
+    output::line(&format!("{}: {}", awaiting.action, awaiting.summary))?;
+    let spec = ApprovalSpec {
+        action: awaiting.action,
+        subject: ApprovalSubject {
+            kind: SubjectKind::AwsAccount,
+            namespace: Some(namespace),
+            name: subject.name.clone(),
+        },
+        digest: awaiting.digest,
+        decision,
+        approver: user(&client).await?,
+        group: subject.group.clone(),
+        requested_by: None,
+        comment: subject.comment.clone(),
+        expires_at: None,
+    };
+    create(client, spec).await
+}
+
+/// Stores the decision, and says under which name.
+async fn create(client: Client, spec: ApprovalSpec) -> Result<String, Error> {
     let approval = Approval {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", subject.name)),
+            generate_name: Some(format!("{}-", spec.subject.name)),
             ..ObjectMeta::default()
         },
-        spec: ApprovalSpec {
-            action: awaiting.action,
-            subject: ApprovalSubject {
-                kind: SubjectKind::AwsAccount,
-                namespace: Some(namespace),
-                name: subject.name.clone(),
-            },
-            digest: awaiting.digest,
-            decision: if subject.reject {
-                ApprovalDecision::Reject
-            } else {
-                ApprovalDecision::Approve
-            },
-            approver: user(&client).await?,
-            group: subject.group.clone(),
-            requested_by: None,
-            comment: subject.comment.clone(),
-            expires_at: None,
-        },
+        spec,
     };
     let api: Api<Approval> = Api::all(client);
     let made = api.create(&PostParams::default(), &approval).await;
     let made = answer("create this Approval", made)?;
-    let word = if subject.reject { "rejected" } else { "approved" };
+    let word = match made.spec.decision {
+        ApprovalDecision::Approve => "approved",
+        ApprovalDecision::Reject => "rejected",
+    };
     Ok(format!(
         "{word} as {}: approval.bulkhead.dev/{}",
         made.spec.approver,
@@ -171,15 +174,4 @@ async fn awaiting(
             standing,
         }
     })
-}
-
-/// Who the API server takes us for.
-async fn user(client: &Client) -> Result<String, Error> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await;
-    let review = answer("ask who you are", review)?;
-    let user = review.status.and_then(|status| status.user_info);
-    user.and_then(|user| user.username).ok_or(Error::Nobody)
 }

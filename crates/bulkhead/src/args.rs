@@ -1,5 +1,12 @@
 //! The command line.
 
+mod promotion;
+
+pub(crate) use promotion::{
+    AbortArgs, DecidePromotionArgs, HoldArgs, PromotionArgs, PromotionsArgs, ReleaseArgs, RetryArgs,
+    ReverifyArgs, SkipBakeArgs,
+};
+
 use api::{ApprovalAction, SubjectKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
@@ -19,9 +26,31 @@ pub(crate) enum Command {
     Controller(ControllerArgs),
     /// Approve or reject what an object waits for. Its status shows it as awaiting.
     Approve(ApproveArgs),
+    /// Reject what an object waits for.
+    Reject(RejectArgs),
+    /// List the promotions.
+    Promotions(PromotionsArgs),
+    /// Show one promotion: stages, waves, gates, who decided, what is next and when.
+    Promotion(PromotionArgs),
+    /// End the attempt under way: no more accounts, those that are changing finish, nothing is rolled back.
+    Abort(AbortArgs),
+    /// Try a revision again that ended badly.
+    Retry(RetryArgs),
+    /// Run a gate again.
+    Reverify(ReverifyArgs),
+    /// Hold a promotion: no attempt, stage or wave begins until it is released. A rollback goes on.
+    Hold(HoldArgs),
+    /// Release a promotion that is held.
+    Release(ReleaseArgs),
+    /// Cut the bake of a wave short. For emergencies; needs the verb `skip-bake`.
+    SkipBake(SkipBakeArgs),
     /// Say what manifests would change, without changing anything.
     ///
-    /// Exit status 0 when nothing is to be done, 2 when something is, 1 when the manifests are refused or cannot be read.
+    /// The manifests are laid over what there is, as `kubectl apply` would: an object's spec becomes that of the file, its
+    /// status stays, and so do labels that only the cluster has. What stands in no file stays as it is, unless --prune.
+    ///
+    /// Exit status 0 when nothing is to be done, 2 when something is, 1 when the manifests are refused, or anything cannot
+    /// be read.
     Plan(PlanArgs),
     /// Say what policies do, without AWS.
     Policy(PolicyArgs),
@@ -62,18 +91,52 @@ pub(crate) enum ApproveKind {
     /// What an AwsAccount waits for.
     #[command(alias = "awsacct", alias = "awsaccounts")]
     Awsaccount(ApproveAccountArgs),
+    /// The stage that an EnvironmentPromotion waits with.
+    #[command(
+        alias = "envpromo",
+        alias = "environmentpromotion",
+        alias = "environmentpromotions"
+    )]
+    Promotion(DecidePromotionArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RejectArgs {
+    #[command(subcommand)]
+    pub(crate) kind: RejectKind,
+}
+
+/// Kinds of objects that can wait for a decision.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RejectKind {
+    /// What an AwsAccount waits for: nothing is done until the rejection is deleted.
+    #[command(alias = "awsacct", alias = "awsaccounts")]
+    Awsaccount(DecideAccountArgs),
+    /// The stage that an EnvironmentPromotion waits with: the attempt ends.
+    #[command(
+        alias = "envpromo",
+        alias = "environmentpromotion",
+        alias = "environmentpromotions"
+    )]
+    Promotion(DecidePromotionArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApproveAccountArgs {
+    #[command(flatten)]
+    pub(crate) subject: DecideAccountArgs,
+    /// Reject instead: nothing is done until the rejection is deleted.
+    #[arg(long)]
+    pub(crate) reject: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DecideAccountArgs {
     /// Name of the AwsAccount.
     pub(crate) name: String,
     /// Its namespace; default: that of the current context.
     #[arg(short, long)]
     pub(crate) namespace: Option<String>,
-    /// Reject instead: nothing is done until the rejection is deleted.
-    #[arg(long)]
-    pub(crate) reject: bool,
     /// Why, for whoever reads it later.
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: Option<String>,
@@ -148,23 +211,42 @@ pub(crate) fn parse() -> Args {
     if plugin {
         command = command.bin_name("kubectl bulkhead");
     }
-    Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    let matches = command.try_get_matches();
+    match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says what is wrong with the command line, or what was asked of it. `plan` says with exit status 2 that something is to
+/// be done, so there a wrong command line is 1.
+fn refuse(error: &clap::Error) -> ! {
+    let plans = std::env::args_os().nth(1).is_some_and(|name| name == "plan");
+    if plans && error.use_stderr() {
+        // Nowhere to say that standard error is closed.
+        drop(error.print());
+        std::process::exit(1)
+    }
+    error.exit()
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SimulateArgs {
     /// Files or directories of manifests.
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "scenario")]
     pub(crate) paths: Vec<PathBuf>,
+    /// What people do and gates are answered, when, and what must come of it: YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
     /// Everything random follows from this number.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// What goes wrong: a fault plan for AWS and one for Kubernetes, YAML or JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) faults: Option<PathBuf>,
-    /// The longest the simulation may last, in virtual time.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub(crate) until: SignedDuration,
+    /// The longest the simulation may last, in virtual time. Default: what the scenario says, or 24h.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) until: Option<SignedDuration>,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
@@ -182,21 +264,40 @@ pub(crate) enum Output {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
-    /// Files or directories of manifests, as they would be after the merge: AwsAccounts, Baselines and Namespaces. Others
-    /// in them are not looked at.
-    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    /// Files or directories of manifests, as they would be after the merge: AwsAccounts, Baselines, EnvironmentPromotions and
+    /// Namespaces. Others in them are not looked at. With --live it can be left out: what is still to be done for the
+    /// cluster as it is.
+    #[arg(
+        short,
+        long = "filename",
+        value_name = "PATH",
+        required_unless_present = "live"
+    )]
     pub(crate) files: Vec<PathBuf>,
-    /// What there is now: a document, YAML or JSON, with the objects of the cluster and the organization. Default: nothing
+    /// What there is now: a snapshot, YAML or JSON, with the objects of the cluster and the organization. Default: nothing
     /// is there.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "live")]
     pub(crate) observed: Option<PathBuf>,
-    /// The operator's configuration file. Default: the installation `example`, the only Baseline as the default one, and
-    /// everything else at its default.
+    /// What there is now: the cluster of the kubeconfig, and the organization of the AWS credentials of the environment.
+    /// Both are only read. AWS is asked no faster than the configuration lets the operator ask.
+    #[arg(long, requires = "config")]
+    pub(crate) live: bool,
+    /// Write what --live has read as a snapshot, which --observed reads where there are no credentials.
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) save: Option<PathBuf>,
+    /// The operator's configuration file. Default: that of the snapshot; without one the installation `example`, the only
+    /// Baseline as the default one, and everything else at its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Take AwsAccounts and Baselines that stand in no file for deleted. Default: they stay as they are.
-    #[arg(long)]
+    #[arg(long, requires = "files")]
     pub(crate) prune: bool,
+    /// Kubeconfig file for --live; default: KUBECONFIG, or ~/.kube/config.
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context in it; default: the current one.
+    #[arg(long, requires = "live")]
+    pub(crate) context: Option<String>,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
@@ -218,11 +319,29 @@ pub(crate) enum PolicyCommand {
     ///
     /// Exit status 1 when the Baseline is refused, 2 for bad input.
     Compile(PolicyCompileArgs),
+    /// Tell the name and the hash of the revision that the operator makes of a Baseline, before it is applied.
+    ///
+    /// An EnvironmentPromotion names it. Exit status 1 when the Baseline is refused, 2 for bad input.
+    Revision(PolicyRevisionArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyRevisionArgs {
+    /// The manifest, YAML or JSON; of several documents, the one Baseline among them. -: standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: PathBuf,
+    /// The operator's configuration file: its installation and its exempt principals are part of the content, and so of the
+    /// name and the hash. Default: the installation `example`, everything else at its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PolicyCompileArgs {
-    /// The manifest, YAML or JSON; of several documents, the one Baseline among them.
+    /// The manifest, YAML or JSON; of several documents, the one Baseline among them. -: standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: PathBuf,
     /// One of its environments.
@@ -241,7 +360,9 @@ pub(crate) struct PolicyCompileArgs {
 pub(crate) struct PolicyEvalArgs {
     /// A JSON list of cases: name, policies (a list of documents for each level from the root to the account), request
     /// (principal, principalTags, action, resource, region, context), org (managementAccount), expect (Allow or Deny).
-    /// -: standard input.
+    /// -: standard input. A condition key that is in no context is absent, but for those that follow from the request:
+    /// aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalType, aws:username, aws:PrincipalIsAWSService (false),
+    /// aws:PrincipalTag/... and aws:RequestedRegion.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// What to print.

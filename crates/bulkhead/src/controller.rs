@@ -1,8 +1,6 @@
 //! `bulkhead controller`: the operator on the real clock, real randomness, real sockets.
 
-use crate::{args::ControllerArgs, complain, configuration, kubernetes, server};
-use executor::Clock;
-use jiff::Timestamp;
+use crate::{args::ControllerArgs, clock::WallClock, complain, configuration, kubernetes, server};
 use operator::{Health, Metrics, Operator};
 use rand::{TryRng, rngs::SysRng};
 use std::{io, process::ExitCode, sync::Arc};
@@ -27,36 +25,9 @@ enum Error {
     #[error("the runtime could not be started")]
     Runtime(#[source] io::Error),
     #[error(transparent)]
+    Gates(gates::TransportError),
+    #[error(transparent)]
     Operator(operator::Error),
-}
-
-/// The wall clock at the start, and monotonic time from there: a clock that is set back or forth while the operator runs
-/// must not stop its timers or make an old read of the installation mark look fresh.
-#[derive(Clone, Copy, Debug)]
-struct WallClock {
-    start: Timestamp,
-    origin: tokio::time::Instant,
-}
-
-impl WallClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the operator's time is the real one"
-    )]
-    fn new() -> Self {
-        Self {
-            start: Timestamp::now(),
-            origin: tokio::time::Instant::now(),
-        }
-    }
-}
-
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        self.start
-            .checked_add(self.origin.elapsed())
-            .unwrap_or(Timestamp::MAX)
-    }
 }
 
 /// Runs until SIGTERM or Ctrl-C. Exit status 2 for bad configuration, 1 for other failures.
@@ -109,14 +80,25 @@ async fn run(args: ControllerArgs) -> Result<(), Error> {
         .map_err(|source| Error::Listen { address, source })?;
     tracing::info!(%address, installation = %config.installation, "bulkhead controller");
     let serving = axum::serve(listener, server::router(health.clone(), metrics.clone()));
-    let namespace = config
-        .leader_election
-        .namespace
-        .clone()
-        .or_else(|| std::env::var("POD_NAMESPACE").ok())
-        .unwrap_or_else(|| "default".to_owned());
+    let pod_namespace = std::env::var("POD_NAMESPACE").ok();
+    let lease_namespace = config.leader_election.namespace.clone();
+    let jobs_namespace = jobs_namespace(pod_namespace.clone(), lease_namespace.clone());
+    let namespace = lease_namespace
+        .or(pod_namespace)
+        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     let seed = SysRng.try_next_u64().map_err(Error::Random)?;
+    let runner = gates::Runner::new(
+        gates::transport().map_err(Error::Gates)?,
+        client.clone(),
+        gates::Settings {
+            allowed_hosts: config.gates.allowed_hosts.clone(),
+            prometheus_address: config.gates.prometheus_address.clone(),
+            namespace: jobs_namespace,
+            service_account: std::env::var("POD_SERVICE_ACCOUNT").unwrap_or_else(|_| "bulkhead".to_owned()),
+        },
+    );
     let operator = Operator {
+        gates: operator::measuring(runner),
         aws,
         client,
         config,
@@ -135,6 +117,15 @@ async fn run(args: ControllerArgs) -> Result<(), Error> {
             served.map_err(|source| Error::Listen { address, source })
         }
     }
+}
+
+/// Where nothing says otherwise.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// Where Jobs of gates run, and Secrets for gates are: beside the operator's own Pod. The lease may be elsewhere, where
+/// others have their accounts and Secrets; its namespace counts only for an operator that runs in no Pod.
+fn jobs_namespace(pod: Option<String>, lease: Option<String>) -> String {
+    pod.or(lease).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
 }
 
 /// Resolves at SIGTERM or Ctrl-C.
@@ -172,4 +163,21 @@ async fn amazon(endpoint_url: Option<String>, metrics: &Metrics) -> Result<aws::
         .await
         .map_err(Error::Aws)?
         .with_observer(Arc::new(observer)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_run_beside_the_operator_not_beside_the_lease() {
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            jobs_namespace(name("bulkhead-system"), name("leases")),
+            "bulkhead-system"
+        );
+        assert_eq!(jobs_namespace(name("bulkhead-system"), None), "bulkhead-system");
+        assert_eq!(jobs_namespace(None, name("leases")), "leases");
+        assert_eq!(jobs_namespace(None, None), DEFAULT_NAMESPACE);
+    }
 }

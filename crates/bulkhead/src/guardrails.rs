@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Format, GuardrailsArgs, GuardrailsCommand},
-    complain,
+    complain, output,
     table::table,
 };
 use ::guardrails::{
@@ -27,10 +27,7 @@ pub(crate) fn main(args: &GuardrailsArgs) -> ExitCode {
             .and_then(|guardrail| show(guardrail, args.output)),
     };
     match text {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => output::result(&text, ExitCode::SUCCESS, ExitCode::from(2)),
         Err(refusal) => {
             complain(&refusal.problem);
             ExitCode::from(2)

@@ -20,10 +20,17 @@ impl From<ManifestError> for Error {
 }
 
 /// Loads all manifests of these files and directories; one that an API server would refuse is an error with its line.
-/// `about`: which of them are judged.
-pub(crate) fn load(paths: &[PathBuf], about: impl Fn(&Manifest) -> bool) -> Result<Vec<Manifest>, Error> {
-    let mut manifests = simulator::load(paths)?;
-    manifests.retain(about);
+/// `about`: is this one judged, passed over, or wrong by itself?
+pub(crate) fn load(
+    paths: &[PathBuf],
+    mut about: impl FnMut(&Manifest) -> Result<bool, ManifestError>,
+) -> Result<Vec<Manifest>, Error> {
+    let mut manifests = Vec::new();
+    for manifest in simulator::load(paths)? {
+        if about(&manifest)? {
+            manifests.push(manifest);
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

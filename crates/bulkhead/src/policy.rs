@@ -1,10 +1,12 @@
 //! `bulkhead policy`: what policies do, without AWS.
 
 mod compile;
+mod given;
+mod revision;
 
 use crate::{
     args::{PolicyArgs, PolicyCommand, PolicyEvalArgs, PolicyOutput},
-    complain,
+    complain, output,
 };
 use guardrails::{
     evaluate::{Case, Verdict},
@@ -13,7 +15,7 @@ use guardrails::{
 use serde_json::json;
 use std::{
     fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::Path,
     process::ExitCode,
 };
@@ -25,8 +27,8 @@ enum Error {
     Read { file: String, source: io::Error },
     #[error("{file}")]
     Cases { file: String, source: Defect },
-    #[error("the result cannot be written")]
-    Write(#[source] io::Error),
+    #[error(transparent)]
+    Output(#[from] output::Error),
 }
 
 /// Exit status 1 when something is not as it is expected to be, 2 when there is no result.
@@ -34,6 +36,7 @@ pub(crate) fn main(args: &PolicyArgs) -> ExitCode {
     let args = match &args.command {
         PolicyCommand::Eval(args) => args,
         PolicyCommand::Compile(args) => return compile::main(args),
+        PolicyCommand::Revision(args) => return revision::main(args),
     };
     match eval(args) {
         Ok(true) => ExitCode::SUCCESS,
@@ -54,22 +57,24 @@ fn eval(args: &PolicyEvalArgs) -> Result<bool, Error> {
     })?;
     // All are read before the first is decided: a file that is wrong has no results.
     let cases = Case::parse_list(&text).map_err(|source| Error::Cases { file, source })?;
-    let mut output = io::stdout().lock();
     let mut holds = true;
     for case in &cases {
         let verdict = case.verdict();
         let PolicyOutput::Json = args.output;
-        writeln!(output, "{}", line(&case.name, &verdict)).map_err(Error::Write)?;
+        output::line(&line(&case.name, &verdict))?;
         if let Some(expected) = case.expect
             && expected != verdict.decision
         {
             holds = false;
-            eprintln!(
-                "error: {}: expected {expected}, is {} by {}",
-                case.name,
-                verdict.decision,
+            let by = if verdict.by.is_empty() {
+                "no statement".to_owned()
+            } else {
                 verdict.by.join(", ")
-            );
+            };
+            output::complaint(&format!(
+                "{:?}: expected {expected}, is {} by {by}",
+                case.name, verdict.decision
+            ));
         }
     }
     Ok(holds)
@@ -78,6 +83,8 @@ fn eval(args: &PolicyEvalArgs) -> Result<bool, Error> {
 /// The fields in the order people read them.
 fn line(name: &str, verdict: &Verdict) -> String {
     let Verdict { decision, by } = verdict;
+    // Whom policies do not bind, no statement allows.
+    let by: Vec<&String> = by.iter().filter(|id| *id != Verdict::EXEMPT).collect();
     format!(
         "{{\"name\":{},\"decision\":\"{decision}\",\"by\":{}}}",
         json!(name),

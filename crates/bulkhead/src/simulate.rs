@@ -2,14 +2,14 @@
 
 use crate::{
     args::{Output, SimulateArgs},
-    complain,
+    complain, output,
     table::{age, table},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use operator::{Config, ConfigError};
 use simulator::{
-    Entry, Faults, FaultsFileError, FaultsReport, ManifestError, ObjectReport, Report, Scenario,
-    SimulateError,
+    Entry, Faults, FaultsFileError, FaultsReport, ManifestError, ObjectReport, Report, Scenario, Script,
+    ScriptError, SimulateError, World,
 };
 use std::{collections::BTreeMap, fmt::Write as _, io, process::ExitCode, time::Duration};
 
@@ -21,7 +21,11 @@ enum Error {
     #[error(transparent)]
     Faults(#[from] FaultsFileError),
     #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Output(#[from] output::Error),
     #[error("the runtime could not be started")]
     Runtime(#[source] io::Error),
     #[error("the report cannot be written as JSON")]
@@ -34,7 +38,7 @@ impl From<ManifestError> for Error {
     }
 }
 
-/// Exit status 0 when everything is Ready, 1 when something is not, 2 for bad input.
+/// Exit status 0 when everything is Ready, or when all of the scenario has come; 1 when not, 2 for bad input.
 pub(crate) fn main(args: &SimulateArgs) -> ExitCode {
     match run(args) {
         Ok(true) => ExitCode::SUCCESS,
@@ -43,7 +47,10 @@ pub(crate) fn main(args: &SimulateArgs) -> ExitCode {
             complain(&error);
             let input = matches!(
                 error,
-                Error::Simulate(SimulateError::Manifest(_)) | Error::Faults(_)
+                Error::Simulate(SimulateError::Manifest(_))
+                    | Error::Faults(_)
+                    | Error::Script(_)
+                    | Error::Config(_)
             );
             ExitCode::from(if input { 2 } else { 1 })
         }
@@ -56,6 +63,7 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
         Some(path) => Some(Faults::load(path, args.seed)?),
         None => None,
     };
+    let script = args.scenario.as_deref().map(Script::load).transpose()?;
     let told = faults.is_some();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -63,75 +71,162 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
         .build()
         .map_err(Error::Runtime)?;
     let scenario = Scenario {
-        config: config(&manifests)?,
+        config: config(&manifests, script.as_ref())?,
         manifests,
         faults: faults.unwrap_or_default(),
         seed: args.seed,
-        until: args.until.unsigned_abs(),
+        until: limit(args, script.as_ref()),
+        script,
     };
+    let played = scenario.script.is_some();
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
     let mut titled = false;
-    let tell = |entry: &Entry| match args.output {
-        Output::Table => bar.suspend(|| {
-            if !std::mem::replace(&mut titled, true) {
-                println!("{}", line("TIME", "OBJECT", "REASON", "WHAT HAPPENED"));
+    let mut written = Ok(());
+    let tell = |entry: &Entry| {
+        let text = match args.output {
+            Output::Table if !std::mem::replace(&mut titled, true) => {
+                let title = line("TIME", "OBJECT", "REASON", "WHAT HAPPENED");
+                format!("{title}\n{}", timeline(entry, played))
             }
-            println!("{}", timeline(entry));
-        }),
-        Output::Events => bar.suspend(|| println!("{}", serde_json::to_string(entry).unwrap_or_default())),
-        Output::Json => {}
+            Output::Table => timeline(entry, played),
+            Output::Events => serde_json::to_string(entry).unwrap_or_default(),
+            Output::Json => return,
+        };
+        if written.is_ok() {
+            written = bar.suspend(|| output::line(&text));
+        }
     };
-    let progress = |at: Duration| {
-        bar.set_message(format!("virtual time {}", age(at.as_secs())));
+    let look = |world: &World| {
+        bar.set_message(format!("virtual time {}", age(world.clock.elapsed().as_secs())));
         bar.tick();
     };
-    let report = runtime.block_on(simulator::simulate(scenario, tell, progress))?;
+    let report = runtime.block_on(simulator::simulate(scenario, tell, look))?;
     bar.finish_and_clear();
+    written?;
     match args.output {
         Output::Table => {
-            println!("\n{}", summary(&report));
+            output::line(&format!("\n{}", summary(&report)))?;
+            if !report.promotions.is_empty() {
+                output::line(&format!("\n{}", promotions(&report)))?;
+            }
             if told {
-                println!("{}", harm(&report.faults));
+                output::line(&harm(&report.faults))?;
             }
         }
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report).map_err(Error::Json)?),
+        Output::Json => output::line(&serde_json::to_string_pretty(&report).map_err(Error::Json)?)?,
         Output::Events => {}
     }
-    Ok(report.all_ready())
+    if !played {
+        return Ok(report.all_ready());
+    }
+    for failure in &report.failures {
+        output::complaint(failure);
+    }
+    Ok(report.failures.is_empty())
+}
+
+/// How long it may take: as the caller says, or the scenario, or a day.
+fn limit(args: &SimulateArgs, script: Option<&Script>) -> Duration {
+    let limit = args.until.or_else(|| script?.limit);
+    limit.map_or(Duration::from_hours(24), jiff::SignedDuration::unsigned_abs)
 }
 
 /// The configuration a first user would have: everything at its default, the only Baseline as the default one, and
-/// AWS's whole rate, because nobody else uses this organization.
-fn config(manifests: &[simulator::Manifest]) -> Result<Config, ConfigError> {
-    let mut config =
-        Config::parse("{installation: simulation, aws: {awsShare: 1.0, enablePolicyTypes: true}}")?;
-    let mut baselines = manifests.iter().filter(|manifest| manifest.kind() == "Baseline");
-    config.default_baseline = match (baselines.next(), baselines.next()) {
-        (Some(only), None) => Some(only.name().to_owned()),
-        _ => Some("standard".to_owned()),
+/// AWS's whole rate, because nobody else uses this organization. A scenario's keys are laid over it.
+fn config(manifests: &[simulator::Manifest], script: Option<&Script>) -> Result<Config, ConfigError> {
+    let of_script = script.map_or(&[][..], |script| &script.manifests);
+    let mut baselines = manifests
+        .iter()
+        .chain(of_script)
+        .filter(|manifest| manifest.kind() == "Baseline");
+    let default = match (baselines.next(), baselines.next()) {
+        (Some(only), None) => only.name(),
+        _ => "standard",
     };
-    Ok(config)
+    simulator::config(default, script)
+}
+
+/// Promotions with their stages, and how many accounts have which revision.
+fn promotions(report: &Report) -> String {
+    let cell = |text: &Option<String>| text.clone().unwrap_or_default();
+    let rows = report.promotions.iter().flat_map(|promotion| {
+        let row = |stage: &str, state: &str, updated: String| {
+            let (revision, phase) = (cell(&promotion.revision), cell(&promotion.phase));
+            vec![
+                promotion.name.clone(),
+                revision,
+                phase,
+                stage.to_owned(),
+                state.to_owned(),
+                updated,
+            ]
+        };
+        let mut rows: Vec<_> = promotion
+            .stages
+            .iter()
+            .map(|stage| {
+                row(
+                    &stage.name,
+                    &stage.state,
+                    format!("{}/{}", stage.updated, stage.total),
+                )
+            })
+            .collect();
+        if rows.is_empty() {
+            // It was not accepted, so nothing is known of stages.
+            rows.push(row("", "", String::new()));
+        }
+        rows
+    });
+    let titles = ["PROMOTION", "REVISION", "PHASE", "STAGE", "STATE", "UPDATED"];
+    let revisions = report.revisions.iter().map(|one| {
+        vec![
+            one.environment.clone(),
+            cell(&one.revision),
+            one.accounts.to_string(),
+        ]
+    });
+    let mut text = format!(
+        "{}\n\n{}\n",
+        table(&titles, rows.collect()),
+        table(&["ENV", "REVISION", "ACCOUNTS"], revisions.collect())
+    );
+    for promotion in report.promotions.iter().filter(|promotion| !promotion.ready) {
+        let (reason, message) = (cell(&promotion.reason), cell(&promotion.message));
+        let _ = writeln!(
+            text,
+            "\nenvironmentpromotion {}: {reason}: {message}",
+            promotion.name
+        );
+    }
+    text
 }
 
 fn line(time: &str, object: &str, reason: &str, note: &str) -> String {
     format!("{time:<8} {object:<34} {reason:<26} {note}")
 }
 
-fn timeline(entry: &Entry) -> String {
+fn timeline(entry: &Entry, hours: bool) -> String {
     let object = entry.namespace.as_ref().map_or_else(
         || format!("{} {}", entry.kind.to_lowercase(), entry.name),
         |namespace| format!("{namespace}/{}", entry.name),
     );
     let seconds = entry.at / 1000;
-    line(
-        &format!("{:>3}:{:02}", seconds / 60, seconds % 60),
-        &object,
-        &entry.reason,
-        &entry.note,
-    )
+    // A scenario takes hours, everything else minutes.
+    let time = if hours {
+        format!(
+            "{:>2}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
+    } else {
+        format!("{:>3}:{:02}", seconds / 60, seconds % 60)
+    };
+    line(&time, &object, &entry.reason, &entry.note)
 }
 
 /// Which fault hit how often.

@@ -273,7 +273,7 @@ fn changed(
     actions.extend(tags(
         &desired.tags,
         account.tags.as_ref().unwrap_or(&nothing),
-        entry.managed_tags.iter().chain(stored),
+        entry.managed_tags.keys().chain(stored),
     ));
     actions
 }

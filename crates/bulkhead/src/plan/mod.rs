@@ -1,7 +1,10 @@
 //! `bulkhead plan`: what manifests would change, for the pull request that brings them. Nothing is changed.
 //!
 //! ```text
-//! snapshot.rs     what there is now, from one document
+//! snapshot.rs     what there is now
+//! document.rs     the same as one document
+//! live.rs         the same, asked of the cluster and of AWS
+//! wanted.rs       what the files want, laid over it
 //! difference.rs   what is wanted, compared with it, account by account
 //! revisions.rs    what a Baseline says that it did not say before
 //! render.rs       all of it, for people
@@ -11,27 +14,34 @@
 //! end. The operator's plan is asked for what it would refuse.
 
 mod difference;
+mod document;
+mod live;
 mod render;
 mod revisions;
 mod snapshot;
+#[cfg(test)]
+mod tests;
+mod wanted;
 
 use crate::{
     args::{Format, PlanArgs},
-    complain, configuration, manifests,
+    complain, configuration, manifests, output,
 };
-use api::{AwsAccount, Baseline};
-use desired::{Decoded, Inputs, Memory, Resolved};
-use difference::{Difference, Sides};
-use jiff::SignedDuration;
-use model::{AccountKey, Approvals, Mark, ObservedOrg, Plan, Spending, Turns};
+use desired::{Decoded, Inputs, Memory, Promoted, Resolved};
+use difference::{Action, Difference, Sides};
+use document::Document;
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    AccountId, ApprovalPolicy, Approvals, Mark, Plan, Revision, RevisionHash, RevisionName, Spending, Turns,
+};
 use operator::Config;
-use simulator::Manifest;
-use snapshot::{Objects, SEEN};
+use snapshot::{Objects, Snapshot};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     process::ExitCode,
-    sync::Arc,
 };
+use wanted::Wanted;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -41,27 +51,21 @@ enum Error {
     #[error(transparent)]
     Manifest(#[from] manifests::Error),
     #[error(transparent)]
-    Observed(#[from] snapshot::Error),
+    Snapshot(#[from] snapshot::Error),
+    #[error(transparent)]
+    Live(#[from] live::Error),
+    #[error("--config: installation is {config:?}, and that of the snapshot is {snapshot:?}")]
+    OtherInstallation { config: String, snapshot: String },
     #[error("the plan cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-}
-
-/// What the files hold.
-#[derive(Debug, Default)]
-struct Wanted {
-    accounts: BTreeMap<AccountKey, AwsAccount>,
-    baselines: BTreeMap<String, Baseline>,
-    /// Labels by name.
-    namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    #[error("the runtime could not be started")]
+    Runtime(#[source] io::Error),
 }
 
 /// Exit status 0 when there is nothing to do, 2 when there is, 1 when what the files hold is refused or cannot be read.
 pub(crate) fn main(args: &PlanArgs) -> ExitCode {
     match run(args) {
-        Ok((text, status)) => {
-            println!("{text}");
-            ExitCode::from(status)
-        }
+        Ok((text, status)) => output::result(&text, ExitCode::from(status), ExitCode::from(1)),
         Err(error) => {
             complain(&error);
             ExitCode::from(1)
@@ -70,32 +74,17 @@ pub(crate) fn main(args: &PlanArgs) -> ExitCode {
 }
 
 fn run(args: &PlanArgs) -> Result<(String, u8), Error> {
-    let mut config = configuration::read_or_example(args.config.as_deref())?;
-    let wanted = Wanted::load(args)?;
-    let now = match &args.observed {
-        Some(path) => snapshot::read(path)?,
-        None => snapshot::Snapshot::default(),
+    let wanted = Wanted::load(&args.files)?;
+    let now = if args.live {
+        live(args, &wanted)?
+    } else {
+        match &args.observed {
+            Some(path) => snapshot::read(path)?,
+            None => Snapshot::default(),
+        }
     };
-    let mut objects = now.objects;
-    let leaving = wanted.replace(&mut objects, args.prune);
-    if args.config.is_none()
-        && let [only] = objects.baselines.keys().collect::<Vec<_>>().as_slice()
-    {
-        config.default_baseline = Some((*only).clone());
-    }
-    let resolved = resolve(&config, &objects);
-    let plan = now
-        .observed
-        .root
-        .is_some()
-        .then(|| plan(&config, &resolved, &now.observed));
-    let difference = difference::difference(Sides {
-        resolved: &resolved,
-        objects: &objects,
-        observed: &now.observed,
-        plan: plan.as_ref(),
-        leaving: &leaving,
-    });
+    let config = config(args, &wanted, &now)?;
+    let difference = compare(&config, &wanted, args.prune, now);
     let status = if wanted.is_refused(&difference) {
         1
     } else if difference.is_empty() {
@@ -110,91 +99,93 @@ fn run(args: &PlanArgs) -> Result<(String, u8), Error> {
     Ok((text, status))
 }
 
-impl Wanted {
-    fn load(args: &PlanArgs) -> Result<Self, Error> {
-        let about = |manifest: &Manifest| matches!(manifest.kind(), "AwsAccount" | "Baseline" | "Namespace");
-        let mut wanted = Self::default();
-        for manifest in manifests::load(&args.files, about)? {
-            let name = manifest.name().to_owned();
-            match manifest.kind() {
-                "AwsAccount" => {
-                    let namespace = match manifest.namespace() {
-                        "" => "default",
-                        namespace => namespace,
-                    };
-                    let mut object: AwsAccount = manifests::decode(&manifest)?;
-                    object.metadata.namespace = Some(namespace.to_owned());
-                    wanted.accounts.insert(AccountKey::new(namespace, name), object);
-                }
-                "Baseline" => drop(wanted.baselines.insert(name, manifests::decode(&manifest)?)),
-                _ => {
-                    let object: k8s_openapi::api::core::v1::Namespace = manifests::decode(&manifest)?;
-                    let labels = object.metadata.labels.unwrap_or_default();
-                    wanted.namespaces.insert(name, labels);
-                }
-            }
-        }
-        Ok(wanted)
+/// What there is now, from the cluster and from AWS; saved, if that is wanted, as it was read.
+fn live(args: &PlanArgs, wanted: &Wanted) -> Result<Snapshot, Error> {
+    let config = configuration::read_or_example(args.config.as_deref())?;
+    let place = live::Place {
+        config: &config,
+        kubeconfig: args.kubeconfig.as_deref(),
+        context: args.context.as_deref(),
+    };
+    let doubtful = |document: &Document| {
+        let now = document.clone().snapshot()?;
+        Ok(doubtful(&compare(&config, wanted, args.prune, now)))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let document = runtime.block_on(live::take(&place, doubtful))?;
+    if let Some(path) = &args.save {
+        snapshot::save(path, &document)?;
     }
+    let snapshot = document.snapshot();
+    Ok(snapshot.map_err(live::Error::from)?)
+}
 
-    /// Puts what the files hold in the place of what there is; status and identity of an object stay. Gives the accounts
-    /// whose objects would be gone.
-    fn replace(&self, objects: &mut Objects, prune: bool) -> BTreeSet<AccountKey> {
-        let mut leaving = BTreeSet::new();
-        if prune {
-            leaving.extend(
-                objects
-                    .accounts
-                    .keys()
-                    .filter(|key| !self.accounts.contains_key(*key))
-                    .cloned(),
-            );
-            objects.accounts.retain(|key, _| self.accounts.contains_key(key));
-            objects
-                .baselines
-                .retain(|name, _| self.baselines.contains_key(name));
+/// Accounts of which the lists say something else than what is wanted.
+fn doubtful(difference: &Difference) -> BTreeSet<AccountId> {
+    let listed = |action: &Action| matches!(action, Action::Tag { .. } | Action::Move { .. });
+    let accounts = difference.accounts.iter();
+    accounts
+        .filter(|change| change.actions.iter().any(listed))
+        .filter_map(|change| AccountId::parse(change.account_id.as_deref()?).ok())
+        .collect()
+}
+
+/// A configuration that is given goes before that of the snapshot, but has to be of the same installation.
+fn config(args: &PlanArgs, wanted: &Wanted, now: &Snapshot) -> Result<Config, Error> {
+    let Some(path) = args.config.as_deref() else {
+        if let Some(config) = &now.config {
+            return Ok(config.clone());
         }
-        for (key, wanted) in &self.accounts {
-            let mut object = wanted.clone();
-            if let Some(Decoded::Good(there)) = objects.accounts.get(key) {
-                object.status.clone_from(&there.status);
-                object.metadata.uid.clone_from(&there.metadata.uid);
-                object.metadata.finalizers.clone_from(&there.metadata.finalizers);
-                let created = &there.metadata.creation_timestamp;
-                object.metadata.creation_timestamp.clone_from(created);
-            }
-            objects
-                .accounts
-                .insert(key.clone(), Decoded::Good(Arc::new(object)));
+        let mut config = configuration::read_or_example(None)?;
+        if let Some(installation) = &now.installation {
+            config.installation = installation.clone();
         }
-        for (name, wanted) in &self.baselines {
-            let mut object = wanted.clone();
-            if let Some(Decoded::Good(there)) = objects.baselines.get(name) {
-                object.status.clone_from(&there.status);
-            }
-            objects
-                .baselines
-                .insert(name.clone(), Decoded::Good(Arc::new(object)));
-        }
-        objects.namespaces.extend(self.namespaces.clone());
-        leaving
+        config.default_baseline = wanted.only_baseline(&now.objects, args.prune);
+        return Ok(config);
+    };
+    let config = configuration::read(path)?;
+    match &now.installation {
+        Some(installation) if *installation != config.installation => Err(Error::OtherInstallation {
+            config: config.installation.to_string(),
+            snapshot: installation.to_string(),
+        }),
+        _ => Ok(config),
     }
+}
 
-    /// Is something refused that stands in the files? What was refused before and is not touched is no failure of them.
-    fn is_refused(&self, difference: &Difference) -> bool {
-        let baseline = |refused: &difference::RefusedBaseline| self.baselines.contains_key(&refused.baseline);
-        let account = |change: &difference::AccountChange| {
-            let key = AccountKey::new(&change.namespace, &change.name);
-            let refused = change.reason.as_ref().is_some_and(|why| !why.waits);
-            refused && self.accounts.contains_key(&key)
+fn compare(config: &Config, wanted: &Wanted, prune: bool, now: Snapshot) -> Difference {
+    let mut objects = now.objects;
+    let leaving = wanted.overlay(&mut objects, prune);
+    let resolved = resolve(config, &objects);
+    let plan = now.observed.root.is_some().then(|| {
+        // Whether the admission policy is in force is not everybody's to read; where it is not, the operator says so.
+        let policy = ApprovalPolicy::InForce {
+            since: Timestamp::MIN,
         };
-        difference.refused.iter().any(baseline) || difference.accounts.iter().any(account)
-    }
+        let input = Moment {
+            config,
+            observed: &now.observed,
+            approvals: operator::organization::decisions(policy, &objects.approvals),
+            at: now.at,
+        };
+        plan(&resolved, &input)
+    });
+    difference::difference(Sides {
+        resolved: &resolved,
+        objects: &objects,
+        observed: &now.observed,
+        plan: plan.as_ref(),
+        leaving: &leaving,
+    })
 }
 
 fn resolve(config: &Config, objects: &Objects) -> Resolved {
     let settings = config.policy_settings();
     let inputs = Inputs {
+        promoted: &promoted(objects),
         accounts: &objects.accounts,
         baselines: &objects.baselines,
         revisions: &objects.revisions,
@@ -207,15 +198,47 @@ fn resolve(config: &Config, objects: &Objects) -> Resolved {
     desired::resolve(&inputs, &mut Memory::default())
 }
 
+/// What promotions hold: accounts of their Baselines get nothing new by themselves. How one will go on is not foretold.
+fn promoted(objects: &Objects) -> Promoted {
+    let mut promoted = Promoted::default();
+    for promotion in objects.promotions.values() {
+        let Decoded::Good(object) = promotion else {
+            promoted.unjudged = true;
+            continue;
+        };
+        let stages = object.status.iter().flat_map(|status| &status.stages);
+        let current = stages.filter_map(|stage| {
+            let current = stage.current_revision.as_ref()?;
+            let revision = Revision {
+                name: RevisionName::parse(&current.name).ok()?,
+                hash: RevisionHash::parse(&current.hash).ok()?,
+            };
+            Some((stage.environment.clone(), revision))
+        });
+        let baseline = object.spec.baseline_ref.name.clone();
+        promoted.governed.entry(baseline).or_default().extend(current);
+    }
+    promoted
+}
+
+/// What the operator's plan depends on beside the objects.
+struct Moment<'a> {
+    config: &'a Config,
+    observed: &'a model::ObservedOrg,
+    approvals: Approvals,
+    at: Timestamp,
+}
+
 /// What the operator would plan at this moment, if it governed the organization.
-fn plan(config: &Config, resolved: &Resolved, observed: &ObservedOrg) -> Plan {
+fn plan(resolved: &Resolved, moment: &Moment<'_>) -> Plan {
+    let Moment { config, at, .. } = *moment;
     let reread = SignedDuration::from_secs(30);
     let own = format!("{}:plan", config.installation);
     let mut mark = Mark::new(own.clone(), None, reread, true);
-    mark.on_read(Some(own), SEEN);
+    mark.on_read(Some(own), at);
     planner::plan(planner::Input {
         desired: &resolved.desired,
-        observed,
+        observed: moment.observed,
         journal: &resolved.journal,
         attempts: &BTreeMap::new(),
         held: &BTreeMap::new(),
@@ -223,13 +246,13 @@ fn plan(config: &Config, resolved: &Resolved, observed: &ObservedOrg) -> Plan {
         mark: &mark,
         limits: &config.limits(),
         spending: Some(&Spending::default()),
-        spending_now: SEEN,
+        spending_now: at,
         turns: &Turns::default(),
-        approvals: &Approvals::default(),
+        approvals: &moment.approvals,
         reread: &resolved.journal.keys().cloned().collect(),
         epoch: 1,
         nonce: "plan",
-        now: SEEN,
+        now: at,
         stopping: false,
     })
 }

@@ -1,38 +1,21 @@
 //! `bulkhead policy compile`: what the accounts of one environment get, as the operator would make it.
 
+use super::given::{self, Accepted, Given};
 use crate::{
     args::{Format, PolicyCompileArgs},
-    complain, configuration, manifests,
+    complain, output,
     table::table,
 };
-use api::{Baseline, PolicyBudget, RevisionEnvironment, RevisionPolicy};
-use desired::{Decoded, Inputs, Memory};
-use operator::Config;
+use api::{PolicyBudget, RevisionEnvironment, RevisionPolicy};
 use serde::Serialize;
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{fmt::Write as _, process::ExitCode};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
-    Config(#[from] configuration::Error),
-    #[error(transparent)]
-    Manifest(#[from] manifests::Error),
-    #[error("{}: {count} Baselines are in it; exactly one must be", path.display())]
-    Count { path: PathBuf, count: usize },
-    #[error("{}: {baseline} is not accepted: {message}", path.display())]
-    Refused {
-        path: PathBuf,
-        baseline: String,
-        message: String,
-    },
+    Given(#[from] given::Error),
     #[error("Baseline {baseline:?} has no environment {environment:?}; it has {known}")]
     Environment {
         baseline: String,
@@ -43,6 +26,12 @@ enum Error {
     Document { name: String, source: serde_json::Error },
     #[error("the result cannot be written as JSON")]
     Json(#[source] serde_json::Error),
+}
+
+impl Error {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Given(error) if error.is_refusal())
+    }
 }
 
 /// One policy, as it is printed.
@@ -65,25 +54,26 @@ struct Compiled {
 /// Exit status 1 when the Baseline is refused, 2 when there is no result for another reason.
 pub(super) fn main(args: &PolicyCompileArgs) -> ExitCode {
     match run(args) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => output::result(&text, ExitCode::SUCCESS, ExitCode::from(2)),
         Err(error) => {
             complain(&error);
-            ExitCode::from(if matches!(error, Error::Refused { .. }) {
-                1
-            } else {
-                2
-            })
+            ExitCode::from(if error.is_refusal() { 1 } else { 2 })
         }
     }
 }
 
 fn run(args: &PolicyCompileArgs) -> Result<String, Error> {
-    let config = configuration::read_or_example(args.config.as_deref())?;
-    let baseline = read(&args.baseline)?;
-    let compiled = compile(&config, &args.baseline, &args.environment, baseline)?;
+    let given = Given::read(&args.baseline, args.config.as_deref())?;
+    let listed = given.object.spec.environments.iter();
+    let known: Vec<&str> = listed.map(|environment| environment.name.as_str()).collect();
+    if !known.contains(&args.environment.as_str()) {
+        return Err(Error::Environment {
+            known: known.join(", "),
+            environment: args.environment.clone(),
+            baseline: given.name().to_owned(),
+        });
+    }
+    let compiled = compile(&given.accepted()?, &args.environment)?;
     let printed = compiled.environment.policies.iter().map(printed);
     let printed = printed.collect::<Result<Vec<_>, _>>()?;
     match args.output {
@@ -92,65 +82,17 @@ fn run(args: &PolicyCompileArgs) -> Result<String, Error> {
     }
 }
 
-/// The one Baseline in the file.
-fn read(path: &Path) -> Result<Baseline, Error> {
-    let found = manifests::load(&[path.to_owned()], |manifest| manifest.kind() == "Baseline")?;
-    match found.as_slice() {
-        [only] => Ok(manifests::decode(only)?),
-        several => Err(Error::Count {
-            path: path.to_owned(),
-            count: several.len(),
-        }),
-    }
-}
-
-fn compile(config: &Config, path: &Path, environment: &str, object: Baseline) -> Result<Compiled, Error> {
-    let baseline = object.metadata.name.clone().unwrap_or_default();
-    let listed = object.spec.environments.iter();
-    let known: Vec<&str> = listed.map(|environment| environment.name.as_str()).collect();
-    if !known.contains(&environment) {
-        return Err(Error::Environment {
-            known: known.join(", "),
-            environment: environment.to_owned(),
-            baseline,
-        });
-    }
-    let settings = config.policy_settings();
-    let baselines = BTreeMap::from([(baseline.clone(), Decoded::Good(Arc::new(object)))]);
-    let inputs = Inputs {
-        accounts: &BTreeMap::new(),
-        baselines: &baselines,
-        revisions: &BTreeMap::new(),
-        namespaces: &BTreeMap::new(),
-        outputs: &BTreeMap::new(),
-        installation: &config.installation,
-        default_baseline: None,
-        policy_settings: &settings,
+fn compile(accepted: &Accepted, environment: &str) -> Result<Compiled, Error> {
+    let mut found = accepted.content.environments.iter();
+    let found = found.find(|found| found.name == environment);
+    let missing = || {
+        let message = format!("its revision does not have the environment {environment:?}");
+        accepted.refused(message)
     };
-    let mut resolved = desired::resolve(&inputs, &mut Memory::default());
-    let refused = |message: String| Error::Refused {
-        path: path.to_owned(),
-        baseline: format!("Baseline {baseline:?}"),
-        message,
-    };
-    if let Some(Err(rejection)) = resolved.baselines.remove(&baseline) {
-        let reason = rejection.reason;
-        return Err(refused(format!("{reason}: {}", rejection.message)));
-    }
-    let states = resolved.environments.remove(&baseline).unwrap_or_default();
-    let contents = resolved.revisions.values();
-    let found = contents
-        .flat_map(|spec| &spec.environments)
-        .find(|found| found.name == environment);
+    let state = accepted.environments.get(environment);
     Ok(Compiled {
-        environment: found.cloned().ok_or_else(|| {
-            refused(format!(
-                "its revision does not have the environment {environment:?}"
-            ))
-        })?,
-        budgets: states
-            .get(environment)
-            .map_or_else(Vec::new, |state| state.budgets.clone()),
+        environment: found.cloned().ok_or_else(missing)?,
+        budgets: state.map_or_else(Vec::new, |state| state.budgets.clone()),
     })
 }
 

@@ -24,6 +24,7 @@ pub(crate) const NAMESPACE: &str = "bulkhead-system";
 
 pub(crate) const ACCOUNTS: &str = "/apis/bulkhead.dev/v1alpha1/awsaccounts";
 pub(crate) const BASELINES: &str = "/apis/bulkhead.dev/v1alpha1/baselines";
+pub(crate) const PROMOTIONS: &str = "/apis/bulkhead.dev/v1alpha1/environmentpromotions";
 pub(crate) const ORGANIZATIONS: &str = "/apis/bulkhead.dev/v1alpha1/organizations";
 
 pub(crate) struct Cluster {
@@ -55,21 +56,27 @@ impl Cluster {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Option<Self> {
-        Self::start_as(arguments, &[])
+        Self::start_as(arguments, &[], false)
     }
 
     /// The same with people.
     pub(crate) fn start_for(people: &[User]) -> Option<Self> {
-        Self::start_as(&[], people)
+        Self::start_as(&[], people, false)
     }
 
-    fn start_as(arguments: &[&str], people: &[User]) -> Option<Self> {
+    /// The same with the controllers of Jobs.
+    pub(crate) fn start_with_jobs_for(people: &[User]) -> Option<Self> {
+        Self::start_as(&[], people, true)
+    }
+
+    fn start_as(arguments: &[&str], people: &[User], controller_manager: bool) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         let options = Options {
             users: [&[User::new(OPERATOR, &[])], people].concat(),
+            controller_manager,
             extra_api_server_args: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             ..Options::default()
         };
@@ -104,7 +111,7 @@ impl Cluster {
         .ok();
         self.kubectl_with(&["apply", "-f", "-"], &rights()).ok();
         // Established is said a moment before the paths are served (404, then 429 "storage is (re)initializing").
-        for path in [ACCOUNTS, BASELINES, ORGANIZATIONS] {
+        for path in [ACCOUNTS, BASELINES, PROMOTIONS, ORGANIZATIONS] {
             eventually("our kinds are served", 30, || {
                 self.ask(path).map_err(|error| error.to_string())
             });
@@ -117,6 +124,10 @@ impl Cluster {
 
     pub(crate) fn kubeconfig_for(&self, user: &str) -> PathBuf {
         self.plane.kubeconfig_for(user).unwrap().to_owned()
+    }
+
+    pub(crate) fn kubectl_program(&self) -> PathBuf {
+        self.plane.kubectl().unwrap()
     }
 
     pub(crate) fn watch_client(&self) -> kube::Config {

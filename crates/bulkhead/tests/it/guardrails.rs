@@ -74,7 +74,7 @@ fn one_guardrail_is_explained() {
 fn an_unknown_name_is_one_line_with_the_nearest_and_exit_status_2() {
     let (status, said, error) = run(&["show", "protectVPCs"]);
     assert_eq!((status, said.as_str()), (Some(2), ""));
-    let expected = "error: there is no guardrail \"protectVPCs\"; the nearest are protectVpc, ";
+    let expected = "error: there is no guardrail \"protectVPCs\"; did you mean protectVpc?";
     assert!(
         error.starts_with(expected) && error.lines().count() == 1,
         "{error}"

@@ -11,7 +11,7 @@ use kube::{Client, core::WatchEvent};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::cluster::{ACCOUNTS, BASELINES, Cluster, ORGANIZATIONS, Object};
+use crate::cluster::{ACCOUNTS, BASELINES, Cluster, ORGANIZATIONS, Object, PROMOTIONS};
 
 /// Sees every version of our objects from now on.
 pub(crate) struct Witness {
@@ -33,7 +33,8 @@ impl Witness {
             runtime.block_on(async {
                 let client = Client::try_from(config).unwrap();
                 let watches = futures::future::join_all(
-                    [ACCOUNTS, BASELINES, ORGANIZATIONS].map(|path| watch(client.clone(), path, &sink)),
+                    [ACCOUNTS, BASELINES, PROMOTIONS, ORGANIZATIONS]
+                        .map(|path| watch(client.clone(), path, &sink)),
                 );
                 tokio::select! {
                     biased;

@@ -62,6 +62,7 @@ fn revision(baseline: &Value) -> Value {
         ..PolicySettings::default()
     };
     let inputs = Inputs {
+        promoted: &desired::Promoted::default(),
         accounts: &BTreeMap::new(),
         baselines: &baselines,
         revisions: &BTreeMap::new(),
@@ -174,6 +175,43 @@ fn what_is_as_it_should_be_needs_nothing() {
     let (status, said, error) = files.plan(Some(&observed), &[]);
     assert_eq!((status, error.as_str()), (Some(0), ""), "{said}");
     assert_eq!(said, "Plan: 0 to create, 0 to change, 0 to move, 0 refused.\n");
+}
+
+/// A new revision comes to be, and waits for the promotion to bring it.
+#[test]
+fn accounts_of_a_baseline_that_is_promoted_get_nothing_by_themselves() {
+    let promotion = json!({
+        "apiVersion": "bulkhead.dev/v1alpha1", "kind": "EnvironmentPromotion", "metadata": {"name": "travel"},
+        "spec": {
+            "baselineRef": {"name": "standard"}, "revisionPolicy": "Automatic",
+            "stages": [{"name": "dev", "environment": "dev"}],
+        },
+    });
+    for in_files in [true, false] {
+        let files = Files::new();
+        let mut observed = settled(&files, &guarded(&json!(["eu-west-1"])));
+        let mut wanted = vec![guarded(&json!(["eu-west-1", "us-east-1"]))];
+        if in_files {
+            wanted.push(promotion.clone());
+        } else {
+            observed["objects"]
+                .as_array_mut()
+                .unwrap()
+                .push(promotion.clone());
+        }
+        files.write("all.json.yaml", &wanted);
+        let (status, said, error) = files.plan(Some(&observed), &[]);
+        assert_eq!((status, error.as_str()), (Some(2), ""), "{said}");
+        assert!(
+            said.contains("\n~ Baseline standard  revision ") || said.starts_with("~ Baseline"),
+            "{said}"
+        );
+        assert!(!said.contains("policy bulkhead-example-dev-"), "{said}");
+        assert!(
+            said.ends_with("Plan: 0 to create, 0 to change, 0 to move, 0 refused.\n"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -308,4 +346,39 @@ fn bad_input_is_one_line_with_its_path_and_exit_status_1() {
     );
     files.write("all.json.yaml", &[typo]);
     refused(&files, &good, "unknown field \"spec.enviroment\"");
+
+    let named = |name: &str, value: &str| {
+        let otter = account("team-a", "otter", "dev");
+        with(otter, name, json!(value))
+    };
+    files.write("all.json.yaml", &[named("/kind", "AwsAcount")]);
+    refused(
+        &files,
+        &good,
+        "all.json.yaml:1: kind: \"AwsAcount\" is no kind of bulkhead.dev/v1alpha1",
+    );
+    files.write("all.json.yaml", &[named("/apiVersion", "bulkhead.dev/v2")]);
+    refused(
+        &files,
+        &good,
+        "apiVersion: \"bulkhead.dev/v2\" is none of AwsAccount",
+    );
+    files.write("all.json.yaml", &[account("team-a", "otter", "dev")]);
+    files.write("other.yaml", &[account("team-a", "otter", "dev")]);
+    let twice = "other.yaml:1: AwsAccount team-a/otter stands in ";
+    refused(&files, &good, twice);
+}
+
+#[test]
+fn a_wrong_command_line_is_no_plan_with_changes() {
+    let files = Files::new();
+    files.write("all.json.yaml", &[account("team-a", "otter", "dev")]);
+    for arguments in [&["--live"][..], &["--save", "x"], &["--no-such-flag"]] {
+        let (status, said, error) = files.plan(None, arguments);
+        assert_eq!((status, said.as_str()), (Some(1), ""), "{arguments:?}: {error}");
+    }
+    let both = ["--live", "--config", "x", "--observed", "y"];
+    let (status, _, error) = files.plan(None, &both);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("cannot be used with"), "{error}");
 }

@@ -84,7 +84,7 @@ fn each_case_is_a_line_of_json_and_all_that_is_expected_holds() {
         "\n",
         r#"{"name":"in need","decision":"Allow","by":["FullAWSAccess"]}"#,
         "\n",
-        r#"{"name":"the management account","decision":"Allow","by":["exempt"]}"#,
+        r#"{"name":"the management account","decision":"Allow","by":[]}"#,
         "\n",
         r#"{"name":"an \"allow list\"","decision":"Deny","by":["implicit"]}"#,
         "\n",
@@ -115,8 +115,8 @@ fn what_does_not_come_out_as_expected_is_told_and_exit_status_1() {
     assert_eq!(text(&output.stdout).lines().count(), 6);
     assert_eq!(
         text(&output.stderr),
-        "error: elsewhere: expected Allow, is Deny by Regions\n\
-         error: an \"allow list\": expected Allow, is Deny by implicit\n"
+        "error: \"elsewhere\": expected Allow, is Deny by Regions\n\
+         error: \"an \\\"allow list\\\"\": expected Allow, is Deny by implicit\n"
     );
 }
 
@@ -162,5 +162,20 @@ fn bad_input_is_one_line_with_its_path_and_exit_status_2() {
     assert!(
         told.starts_with("error: /nonexistent/cases.json: No such file"),
         "{told}"
+    );
+}
+
+#[test]
+fn the_example_is_decided_as_it_says() {
+    let output = eval(&["../../examples/guardrails/cases.json"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let decided: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let by: Vec<&Value> = decided.iter().map(|case| &case["by"]).collect();
+    assert_eq!(
+        by,
+        [&json!(["NoLargeInstances"]), &json!(["implicit"]), &json!([])]
     );
 }

@@ -55,6 +55,22 @@ fn the_documents_of_an_environment_are_what_aws_is_given() {
 }
 
 #[test]
+fn the_example_joins_guardrails_and_policies_of_ones_own() {
+    let example = fs::read_to_string("../../examples/guardrails/baseline.yaml").unwrap();
+    let (status, said, error) = compile(&example, &["--environment", "prod", "-o", "json"]);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    let documents: Vec<Value> = serde_json::from_str(&said).unwrap();
+    let types: Vec<&Value> = documents.iter().map(|document| &document["type"]).collect();
+    assert_eq!(types, ["SERVICE_CONTROL_POLICY", "AISERVICES_OPT_OUT_POLICY"]);
+    let statements = documents[0]["document"]["Statement"].as_array().unwrap();
+    assert!(
+        statements
+            .iter()
+            .any(|statement| statement["Sid"] == "NoLargeInstances")
+    );
+}
+
+#[test]
 fn the_configuration_gives_the_installation_and_the_exempt_principals() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.yaml");

@@ -60,7 +60,7 @@ fn guardrails() -> Vec<Refused> {
             words: &[
                 "spec.environments[dev].guardrails",
                 "\"protectVpcs\"",
-                "nearest are protectVpc",
+                "did you mean protectVpc",
             ],
         },
         Refused {
@@ -125,7 +125,7 @@ fn documents() -> Vec<Refused> {
             what: "more documents than an account has places for",
             spec: own(json!(many)),
             reason: "TooManyPolicies",
-            words: &["spec.environments[dev].", "SERVICE_CONTROL_POLICY", "5 of 4"],
+            words: &["spec.environments[dev]", "SERVICE_CONTROL_POLICY", "5 of 4"],
         },
         Refused {
             what: "NotPrincipal",
@@ -178,7 +178,7 @@ fn consequences() -> Vec<Refused> {
             reason: "LockOut",
             words: &[
                 "spec.environments[dev]",
-                "statement Shut denies",
+                "policies[mine].document.Statement[0] denies",
                 "organizations:DescribeOrganization",
             ],
         },
@@ -195,7 +195,7 @@ fn consequences() -> Vec<Refused> {
             reason: "AssertionFailed",
             words: &[
                 "spec.environments[dev].assertions[we can leave]",
-                "statement denyLeaveOrganization denies",
+                "guardrails[denyLeaveOrganization] denies",
             ],
         },
     ]

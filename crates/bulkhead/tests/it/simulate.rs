@@ -1,4 +1,4 @@
-//! `bulkhead simulate --faults`: the example of the README, and what it says to bad input.
+//! `bulkhead simulate --faults`: the example of the README, and what it says to bad input; and what `--scenario` says to it.
 
 use std::{fs, path::Path, process::Command};
 
@@ -11,13 +11,15 @@ struct Answer {
 }
 
 fn simulate(faults: &Path, more: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+    run(|command| command.args(["examples/acme", "--faults"]).arg(faults).args(more))
+}
+
+fn run(arguments: impl FnOnce(&mut Command) -> &mut Command) -> Answer {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+    command
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .args(["simulate", "examples/acme", "--faults"])
-        .arg(faults)
-        .args(more)
-        .output()
-        .unwrap();
+        .arg("simulate");
+    let output = arguments(&mut command).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer {
         status: output.status.code(),
@@ -96,4 +98,65 @@ fn a_bad_plan_is_one_line_that_names_the_place_and_exit_status_2() {
         "{}",
         missing.err
     );
+}
+
+#[test]
+fn a_bad_scenario_is_refused_with_its_file_and_key_and_exit_status_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scene.yaml");
+    let bad = "apiVersion: bulkhead.dev/v1alpha1\nkind: Baseline\nmetadata: {name: b}\nspec: {colour: red}\n";
+    fs::write(directory.path().join("bad.yaml"), bad).unwrap();
+    for (text, words) in [
+        ("steps: [", "scene.yaml: "),
+        ("stpes: []", "scene.yaml: "),
+        ("start: noon", "scene.yaml: start: "),
+        ("steps: [{after: soon}]", "scene.yaml: steps[0].after: "),
+        (
+            "steps: [{after: -1m}]",
+            "scene.yaml: steps[0].after: must not be negative",
+        ),
+        (
+            "steps: [{approve: {promotion: p, who: alice}}]",
+            "scene.yaml: steps[0].approve",
+        ),
+        (
+            "expect: [{promotion: p, phase: Done}]",
+            "scene.yaml: expect[0].phase: ",
+        ),
+        ("expect: [{}]", "scene.yaml: expect[0]: names nothing"),
+        ("config: {gates: {hosts: []}}", "scene.yaml: configuration: "),
+        (
+            "answers: [{contains: x, prometheus: [0], body: y}]",
+            "scene.yaml: answers[0]: prometheus and body exclude each other",
+        ),
+        ("apply: [{file: none.yaml}]", "none.yaml: No such file"),
+        ("apply: [{file: bad.yaml}]", "bad.yaml:4: "),
+    ] {
+        fs::write(&path, text).unwrap();
+        let Answer { status, out, err } = run(|command| command.arg("--scenario").arg(&path));
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{text:?}: {err}");
+        assert!(
+            err.starts_with("error: ") && err.contains(words),
+            "{words:?} is not in {err:?}"
+        );
+    }
+    let none = run(|command| command);
+    assert_eq!(none.status, Some(2), "{}", none.err);
+}
+
+#[test]
+fn what_does_not_come_is_said_and_the_exit_status_is_1() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scene.yaml");
+    let text = "limit: 10m\nsteps: [{when: {promotion: standard, phase: Baking}}]\n\
+                expect: [{environment: prod, onNewest: 1}]\n";
+    fs::write(&path, text).unwrap();
+    let Answer { status, err, .. } = run(|command| command.arg("--scenario").arg(&path));
+    assert_eq!(status, Some(1), "{err}");
+    for words in [
+        "1 step was not reached; the next one waits: there is no promotion standard",
+        "environment prod: 0 accounts have the newest revision, not 1",
+    ] {
+        assert!(err.contains(words), "{words:?} is not in {err:?}");
+    }
 }

@@ -1,0 +1,199 @@
+//! What the files want, laid over what there is.
+
+use super::{
+    Error,
+    difference::{AccountChange, Difference, RefusedBaseline},
+    snapshot::Objects,
+};
+use crate::manifests;
+use api::{AwsAccount, Baseline, EnvironmentPromotion};
+use desired::Decoded;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::Resource;
+use model::AccountKey;
+use simulator::{Manifest, ManifestError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+const PLANNED: [&str; 3] = ["AwsAccount", "Baseline", "EnvironmentPromotion"];
+/// Kinds of ours that nobody asks for an account with.
+const PASSED_OVER: [&str; 3] = ["Approval", "BaselineRevision", "Organization"];
+const GROUP: &str = "bulkhead.dev/";
+const VERSION: &str = "bulkhead.dev/v1alpha1";
+/// The label that the API server gives every Namespace.
+const NAME: &str = "kubernetes.io/metadata.name";
+
+/// What the files hold.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) accounts: BTreeMap<AccountKey, AwsAccount>,
+    pub(super) baselines: BTreeMap<String, Baseline>,
+    pub(super) promotions: BTreeMap<String, EnvironmentPromotion>,
+    /// Labels by name.
+    pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Wanted {
+    pub(super) fn load(files: &[PathBuf]) -> Result<Self, Error> {
+        let mut places: BTreeMap<String, String> = BTreeMap::new();
+        let manifests = manifests::load(files, |manifest| {
+            let planned = about(manifest)?;
+            if planned {
+                let place = format!("{}:{}", manifest.file.display(), manifest.line);
+                if let Some(first) = places.insert(manifest.to_string(), place) {
+                    let reason = format!("{manifest} stands in {first} too; which one is wanted?");
+                    return Err(wrong(manifest, "metadata.name", reason));
+                }
+            }
+            Ok(planned)
+        })?;
+        let mut wanted = Self::default();
+        for manifest in manifests {
+            let name = manifest.name().to_owned();
+            match manifest.kind() {
+                "AwsAccount" => {
+                    let namespace = match manifest.namespace() {
+                        "" => "default",
+                        namespace => namespace,
+                    };
+                    let mut object: AwsAccount = manifests::decode(&manifest)?;
+                    object.metadata.namespace = Some(namespace.to_owned());
+                    wanted.accounts.insert(AccountKey::new(namespace, name), object);
+                }
+                "Baseline" => drop(wanted.baselines.insert(name, manifests::decode(&manifest)?)),
+                "EnvironmentPromotion" => {
+                    drop(wanted.promotions.insert(name, manifests::decode(&manifest)?));
+                }
+                _ => {
+                    let object: Namespace = manifests::decode(&manifest)?;
+                    let mut labels = object.metadata.labels.unwrap_or_default();
+                    labels.insert(NAME.to_owned(), name.clone());
+                    wanted.namespaces.insert(name, labels);
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Lays what the files hold over what there is. Gives the accounts whose objects would be gone.
+    pub(super) fn overlay(&self, objects: &mut Objects, prune: bool) -> BTreeSet<AccountKey> {
+        let mut leaving = BTreeSet::new();
+        if prune {
+            leaving.extend(
+                objects
+                    .accounts
+                    .keys()
+                    .filter(|key| !self.accounts.contains_key(*key))
+                    .cloned(),
+            );
+            objects.accounts.retain(|key, _| self.accounts.contains_key(key));
+            objects
+                .baselines
+                .retain(|name, _| self.baselines.contains_key(name));
+            objects
+                .promotions
+                .retain(|name, _| self.promotions.contains_key(name));
+        }
+        for (key, wanted) in &self.accounts {
+            let mut object = wanted.clone();
+            if let Some(Decoded::Good(there)) = objects.accounts.get(key) {
+                object.status.clone_from(&there.status);
+                apply(&mut object, there.as_ref());
+            }
+            let object = Decoded::Good(Arc::new(object));
+            objects.accounts.insert(key.clone(), object);
+        }
+        for (name, wanted) in &self.baselines {
+            let mut object = wanted.clone();
+            if let Some(Decoded::Good(there)) = objects.baselines.get(name) {
+                object.status.clone_from(&there.status);
+                apply(&mut object, there.as_ref());
+            }
+            let object = Decoded::Good(Arc::new(object));
+            objects.baselines.insert(name.clone(), object);
+        }
+        for (name, wanted) in &self.promotions {
+            let mut object = wanted.clone();
+            if let Some(Decoded::Good(there)) = objects.promotions.get(name) {
+                object.status.clone_from(&there.status);
+                apply(&mut object, there.as_ref());
+            }
+            let object = Decoded::Good(Arc::new(object));
+            objects.promotions.insert(name.clone(), object);
+        }
+        for (name, labels) in &self.namespaces {
+            let there = objects.namespaces.entry(name.clone()).or_default();
+            there.extend(labels.clone());
+        }
+        leaving
+    }
+
+    /// The one Baseline that there would be, if it is one.
+    pub(super) fn only_baseline(&self, objects: &Objects, prune: bool) -> Option<String> {
+        let there = objects.baselines.keys().filter(|_| !prune);
+        let mut names: BTreeSet<&String> = there.chain(self.baselines.keys()).collect();
+        let only = names.pop_first()?;
+        names.is_empty().then(|| only.clone())
+    }
+
+    /// Is something refused that stands in the files? What was refused before and is not touched is no failure of them.
+    pub(super) fn is_refused(&self, difference: &Difference) -> bool {
+        let baseline = |refused: &RefusedBaseline| self.baselines.contains_key(&refused.baseline);
+        let account = |change: &AccountChange| {
+            let key = AccountKey::new(&change.namespace, &change.name);
+            let refused = change.reason.as_ref().is_some_and(|why| !why.waits);
+            refused && self.accounts.contains_key(&key)
+        };
+        difference.refused.iter().any(baseline) || difference.accounts.iter().any(account)
+    }
+}
+
+/// Is it planned? A kind or a version that Bulkhead does not have is a slip of the pen, and no plan would show it.
+fn about(manifest: &Manifest) -> Result<bool, ManifestError> {
+    let kind = manifest.kind();
+    let version = manifest.object["apiVersion"].as_str().unwrap_or_default();
+    let ours = PLANNED.contains(&kind);
+    if ours && version != VERSION {
+        let reason = format!("apiVersion: {version:?} is none of {kind}: it must be {VERSION:?}");
+        return Err(wrong(manifest, "apiVersion", reason));
+    }
+    if ours || (kind, version) == ("Namespace", "v1") {
+        return Ok(true);
+    }
+    if !version.starts_with(GROUP) || PASSED_OVER.contains(&kind) {
+        return Ok(false);
+    }
+    let reason = format!(
+        "kind: {kind:?} is no kind of {version}: {} are planned, {} are passed over",
+        PLANNED.join(", "),
+        PASSED_OVER.join(", ")
+    );
+    Err(wrong(manifest, "kind", reason))
+}
+
+fn wrong(manifest: &Manifest, key: &str, reason: String) -> ManifestError {
+    ManifestError::Wrong {
+        file: manifest.file.clone(),
+        line: manifest.line_of(key),
+        reason,
+    }
+}
+
+/// Metadata as `kubectl apply` leaves it: identity and everything that others have written stays, labels and annotations of
+/// the file are laid over it.
+fn apply<K: Resource>(object: &mut K, there: &K) {
+    let ObjectMeta {
+        labels, annotations, ..
+    } = object.meta().clone();
+    let mut meta = there.meta().clone();
+    if let Some(labels) = labels {
+        meta.labels.get_or_insert_default().extend(labels);
+    }
+    if let Some(annotations) = annotations {
+        meta.annotations.get_or_insert_default().extend(annotations);
+    }
+    *object.meta_mut() = meta;
+}
