@@ -6,6 +6,7 @@
 mod approval;
 mod brake;
 mod desired;
+mod digest;
 mod ids;
 mod journal;
 mod mark;
@@ -24,6 +25,7 @@ pub use desired::{
     AccountKey, Assertion, DesiredAccount, DesiredOrg, KeptAccount, KnownRevision, Outputs, TagChange,
     UpdatePolicy,
 };
+pub use digest::digest_of;
 pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, PolicyId, RootId, Token};
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
 pub use mark::{Mark, MarkVerdict};

@@ -6,7 +6,7 @@
 
 use crate::{
     AccountId, CreateRequestId, ListedPolicies, ObservedPolicy, OrganizationId, OuId, ParentId, Policies,
-    PolicyContent, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue,
+    PolicyContent, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue, tag_keys,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -277,6 +277,18 @@ pub enum Effect {
 struct OwnWrites {
     moved: Option<Timestamp>,
     tagged: Option<Timestamp>,
+    /// Keys of tags that were written or removed of late.
+    keys: BTreeSet<TagKey>,
+}
+
+impl OwnWrites {
+    fn tagged<'k>(&mut self, keys: impl Iterator<Item = &'k TagKey>, at: Timestamp) {
+        if self.tagged.is_none_or(|last| at >= last + READ_LAG) {
+            self.keys.clear();
+        }
+        self.keys.extend(keys.cloned());
+        self.tagged = Some(at);
+    }
 }
 
 /// The organization as it was last seen.
@@ -310,6 +322,10 @@ pub struct ObservedOrg {
     misses: BTreeMap<AccountId, (u32, Timestamp)>,
     /// Accounts whose own tags the bulk listing contradicts.
     doubted: BTreeSet<AccountId>,
+    /// When the last read of each account's own tags was over.
+    tags_read: BTreeMap<AccountId, Timestamp>,
+    /// Since when each account carries the revision that it carries, as far as it is known.
+    carries: BTreeMap<AccountId, Timestamp>,
     own: BTreeMap<AccountId, OwnWrites>,
     units_made: BTreeMap<OuId, Timestamp>,
     /// Full reads in a row that missed a unit.
@@ -380,6 +396,9 @@ impl ObservedOrg {
             } => {
                 self.misses.remove(&id);
                 self.doubted.remove(&id);
+                if account.tags_confirmed {
+                    self.tags_read.insert(id, now);
+                }
                 self.merge_account(account, began);
             }
             Observation::Account {
@@ -408,13 +427,19 @@ impl ObservedOrg {
                 }
             }
             Effect::Tagged { account, tags } => {
-                self.own.entry(account.clone()).or_default().tagged = Some(at);
-                if let Some(account) = self.accounts.get_mut(&account) {
-                    account.tags.get_or_insert_default().extend(tags);
+                let own = self.own.entry(account.clone()).or_default();
+                own.tagged(tags.keys(), at);
+                if let Some(known) = self.accounts.get_mut(&account) {
+                    let before = revision(known).cloned();
+                    known.tags.get_or_insert_default().extend(tags);
+                    if revision(known) != before.as_ref() {
+                        self.carries.insert(account, at);
+                    }
                 }
             }
             Effect::Untagged { account, keys } => {
-                self.own.entry(account.clone()).or_default().tagged = Some(at);
+                let own = self.own.entry(account.clone()).or_default();
+                own.tagged(keys.iter(), at);
                 if let Some(tags) = self.accounts.get_mut(&account).and_then(|a| a.tags.as_mut()) {
                     tags.retain(|key, _| !keys.contains(key));
                 }
@@ -438,6 +463,18 @@ impl ObservedOrg {
     /// The bulk listing contradicts what a read of the account itself has shown: only another such read can tell.
     pub fn tags_doubted(&self, id: &AccountId) -> bool {
         self.doubted.contains(id)
+    }
+
+    /// When the last read of the account itself was over; its tags are what such a read asks for last. `None`: this process
+    /// has not read it.
+    pub fn tags_read(&self, id: &AccountId) -> Option<Timestamp> {
+        self.tags_read.get(id).copied()
+    }
+
+    /// Has it been seen what this policy says, since it was attached to the account and the account carries its revision?
+    pub fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy) -> bool {
+        let since = self.carries.get(account).copied();
+        self.policies.is_seen_on(account, policy, since)
     }
 
     /// Names from the root down to this parent, joined by `/`; empty for the root. `None` if a unit on the way is unknown.
@@ -518,6 +555,8 @@ impl ObservedOrg {
             self.own.remove(id);
             self.misses.remove(id);
             self.doubted.remove(id);
+            self.tags_read.remove(id);
+            self.carries.remove(id);
         }
     }
 
@@ -542,14 +581,26 @@ impl ObservedOrg {
     fn merge_account(&mut self, mut fresh: ObservedAccount, began: Timestamp) {
         let own = self.own.get(&fresh.id).cloned().unwrap_or_default();
         let recent = |at: Option<Timestamp>| at.is_some_and(|at| began < at + READ_LAG);
-        if let Some(known) = self.accounts.get(&fresh.id) {
+        let known = self.accounts.get(&fresh.id);
+        if let Some(known) = known {
             if recent(own.moved) {
                 fresh.parent = known.parent.clone();
             }
-            if fresh.tags.is_none() || recent(own.tagged) {
+            if let Some(tags) = &mut fresh.tags {
+                // What others wrote under other keys counts at once.
+                for key in own.keys.iter().filter(|_| recent(own.tagged)) {
+                    match known.tags.as_ref().and_then(|tags| tags.get(key)) {
+                        Some(value) => drop(tags.insert(key.clone(), value.clone())),
+                        None => drop(tags.remove(key)),
+                    }
+                }
+            } else {
                 fresh.tags.clone_from(&known.tags);
                 fresh.tags_confirmed = known.tags_confirmed;
             }
+        }
+        if revision(&fresh) != known.and_then(revision) {
+            self.carries.insert(fresh.id.clone(), began);
         }
         self.accounts.insert(fresh.id.clone(), fresh);
     }
@@ -570,7 +621,12 @@ impl ObservedOrg {
                     account.tags_confirmed = false;
                     self.doubted.insert(id.clone());
                 }
-                _ => account.tags = Some(bulk),
+                _ => {
+                    if bulk.get(tag_keys::REVISION) != revision(account) {
+                        self.carries.insert(id.clone(), began);
+                    }
+                    account.tags = Some(bulk);
+                }
             }
         }
     }
@@ -594,6 +650,11 @@ impl ObservedOrg {
             }
         }
     }
+}
+
+/// The tag that says which revision the account has.
+fn revision(account: &ObservedAccount) -> Option<&TagValue> {
+    account.tags.as_ref()?.get(tag_keys::REVISION)
 }
 
 #[cfg(test)]
@@ -646,6 +707,49 @@ mod tests {
             "r-a1b2",
             "later it is somebody else's move"
         );
+    }
+
+    #[test]
+    fn what_others_tag_counts_beside_our_own_write_that_a_read_does_not_show_yet() {
+        let tags = |pairs: &[(&str, &str)]| -> Tags {
+            let pair =
+                |(key, value): &(&str, &str)| (TagKey::parse(key).unwrap(), TagValue::parse(value).unwrap());
+            pairs.iter().map(pair).collect()
+        };
+        let read = |org: &mut ObservedOrg, seconds, pairs: &[(&str, &str)]| {
+            let account = ObservedAccount {
+                tags: Some(tags(pairs)),
+                tags_confirmed: true,
+                ..account("r-a1b2")
+            };
+            let read = Observation::Account {
+                began: at(seconds),
+                id: account.id.clone(),
+                account: Some(account),
+            };
+            org.observe(read, at(seconds + 1));
+        };
+        let (mut org, id) = (ObservedOrg::default(), account("r-a1b2").id);
+        read(&mut org, 0, &[("team", "owls"), ("old", "1")]);
+        assert_eq!(org.tags_read(&id), Some(at(1)));
+        let written = Effect::Tagged {
+            account: id.clone(),
+            tags: tags(&[("team", "aviary")]),
+        };
+        org.effect(written, at(10));
+        let keys = BTreeSet::from([TagKey::parse("old").unwrap()]);
+        let account = id.clone();
+        org.effect(Effect::Untagged { account, keys }, at(11));
+        read(
+            &mut org,
+            20,
+            &[("team", "owls"), ("old", "1"), ("crew", "theirs")],
+        );
+        let expected = tags(&[("team", "aviary"), ("crew", "theirs")]);
+        assert_eq!(org.accounts[&id].tags.as_ref(), Some(&expected));
+        assert_eq!(org.tags_read(&id), Some(at(21)));
+        read(&mut org, 71, &[("team", "owls")]);
+        assert_eq!(org.accounts[&id].tags, Some(tags(&[("team", "owls")])));
     }
 
     #[test]

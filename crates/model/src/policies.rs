@@ -152,14 +152,19 @@ impl Policies {
         self.since.get(id).copied()
     }
 
-    /// Has it been seen what this policy says, since it was attached to the account?
-    pub fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy) -> bool {
+    /// Has it been seen what this policy says, since it was attached to the account and not before `since`?
+    pub(crate) fn is_seen_on(
+        &self,
+        account: &AccountId,
+        policy: &ObservedPolicy,
+        since: Option<Timestamp>,
+    ) -> bool {
         let attachments = self.attached(account, &policy.policy_type);
         let attached = attachments.and_then(|attachments| attachments.since(&policy.id));
-        let seen = self.seen.get(&policy.id);
+        let seen = self.seen.get(&policy.id).copied();
         attached
             .zip(seen)
-            .is_some_and(|(attached, seen)| *seen >= attached)
+            .is_some_and(|(attached, seen)| seen >= attached && since.is_none_or(|since| seen >= since))
     }
 
     /// A policy by its name and type. AWS refuses a second one.
@@ -190,7 +195,6 @@ impl Policies {
             .filter(|(_, state)| **state == PolicyTypeState::Enabled)
             .map(|(kind, _)| kind.clone())
             .collect();
-        self.read = on.iter().map(|kind| (kind.clone(), began)).collect();
         let ListedPolicies {
             policies,
             attachments,
@@ -200,6 +204,8 @@ impl Policies {
             .map(|policy| (policy.id.clone(), policy.policy_type.clone()))
             .collect();
         self.merge_policies(policies, None, began);
+        let read = |kind: &PolicyType| self.read.get(kind).map_or(began, |read| began.max(*read));
+        self.read = on.iter().map(|kind| (kind.clone(), read(kind))).collect();
         self.inherited.clear();
         let mut direct: BTreeMap<(AccountId, PolicyType), BTreeSet<PolicyId>> = BTreeMap::new();
         for (id, targets) in attachments {
@@ -290,8 +296,10 @@ impl Policies {
                 policies,
             } => {
                 self.merge_policies(policies, Some(&policy_type), began);
-                self.read.insert(policy_type.clone(), began);
-                self.asked.insert(policy_type, began);
+                for times in [&mut self.read, &mut self.asked] {
+                    let at = times.entry(policy_type.clone()).or_insert(began);
+                    *at = began.max(*at);
+                }
             }
             Observation::PolicyTypes { began, types } => self.observe_types(types, began),
             Observation::Full { .. }
@@ -407,13 +415,34 @@ impl Policies {
     fn merge_policies(&mut self, policies: Vec<ObservedPolicy>, only: Option<&PolicyType>, began: Timestamp) {
         self.written.retain(|_, at| began < *at + READ_LAG);
         self.deleted.retain(|_, at| began < *at + READ_LAG);
-        let mut fresh: BTreeMap<PolicyId, ObservedPolicy> = policies
+        // Reads may end in another order than they began: of a type that was read since, the later reading stands.
+        let later: BTreeSet<PolicyType> = self
+            .read
+            .iter()
+            .filter(|(_, read)| **read > began)
+            .map(|(kind, _)| kind.clone())
+            .collect();
+        let (late, policies): (Vec<_>, Vec<_>) = policies
             .into_iter()
             .filter(|policy| !self.deleted.contains_key(&policy.id))
+            .partition(|policy| later.contains(&policy.policy_type));
+        for policy in late {
+            // It may have asked for what the later one did not.
+            if let Some(known) = self.by_id.get_mut(&policy.id) {
+                known.content = known.content.take().or(policy.content);
+                known.tags = known.tags.take().or(policy.tags);
+            }
+        }
+        let mut fresh: BTreeMap<PolicyId, ObservedPolicy> = policies
+            .into_iter()
             .map(|policy| (policy.id.clone(), policy))
             .collect();
         let mut seen = Vec::new();
         for (id, known) in &self.by_id {
+            if later.contains(&known.policy_type) {
+                fresh.insert(id.clone(), known.clone());
+                continue;
+            }
             let other_type = only.is_some_and(|only| known.policy_type != *only);
             if other_type || self.written.contains_key(id) {
                 // A read that may lag counts where it says what we wrote.
@@ -587,6 +616,28 @@ mod tests {
         asked(&mut known, 25, "a");
         assert_eq!(evidence(&known, 'a'), None, "an older read tells nothing new");
         assert_eq!(of(&known).confirmed, Some(at(30)));
+    }
+
+    #[test]
+    fn a_slow_listing_takes_nothing_away_that_a_later_one_has_shown() {
+        let mut known = Policies::default();
+        full(&mut known, 0, "a", "");
+        known.effect(Effect::PolicyCreated(policy('b', "{}")), at(50));
+        let mut foreign = policy('c', "{}");
+        foreign.content = None;
+        known.observe(Observation::Policies {
+            began: at(200),
+            policy_type: scp(),
+            policies: vec![policy('b', "{}"), foreign],
+        });
+        full(&mut known, 10, "ac", "");
+        let names: Vec<&str> = known.by_id.values().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(names, ["b", "c"], "it began before b was made and a was deleted");
+        assert!(known.by_id[&id('c')].content.is_some(), "it asked for more");
+        assert_eq!(known.read(&scp()), Some(at(200)));
+        full(&mut known, 300, "bd", "");
+        let names: Vec<&str> = known.by_id.values().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(names, ["b", "d"]);
     }
 
     #[test]

@@ -144,6 +144,13 @@ fn hexadecimal(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+impl RevisionName {
+    /// The Baseline whose content this is.
+    pub fn baseline(&self) -> &str {
+        self.0.rsplit_once('-').map_or(&self.0, |(baseline, _)| baseline)
+    }
+}
+
 impl RevisionHash {
     /// The digits that are part of the revision's name.
     pub fn prefix(&self) -> &str {

@@ -148,6 +148,11 @@ impl Orgsim {
         self.settled().state()
     }
 
+    /// The tags that an account, a unit, the root or a policy truly has now; none where there is no such resource.
+    pub fn tags(&self, resource: &str) -> BTreeMap<String, String> {
+        self.settled().tags_of(resource)
+    }
+
     /// The latest calls of all three services, oldest first; [`Settings::calls_kept`] of them.
     pub fn calls(&self) -> Vec<Call> {
         self.settled().calls()

@@ -3,9 +3,8 @@
 use crate::Input;
 use model::{
     AccountId, AccountKey, ApprovalAction, ApprovalPolicy, Claim, Decision, Revision, TagKey, TagValue,
+    digest_of,
 };
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// To go on with an account that carries a higher sequence than its object's status knows.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +41,7 @@ impl StateRestore<'_> {
             name.as_str(),
             hash.as_str(),
         ];
-        digest_of(parts.into_iter())
+        digest_of(parts)
     }
 }
 
@@ -102,20 +101,6 @@ impl TagChange<'_> {
         };
         self.edits.iter().map(edit).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// `sha256:` and 64 hexadecimal digits.
-fn digest_of<'p>(parts: impl Iterator<Item = &'p str>) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        // The length first: no two lists of parts are the same text.
-        digest.update(format!("{}:{part}", part.len()));
-    }
-    let mut text = "sha256:".to_owned();
-    for byte in digest.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// What people have said.

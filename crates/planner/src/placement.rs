@@ -101,7 +101,8 @@ pub(crate) fn place(
             "the account is moved when the policies of its revision are attached and AWS shows them";
         return Stage::Pending(Reason::AttachingPolicies, message.into());
     }
-    policies::content_seen(planning, desired, account)
+    let poll = planning.input.limits.poll;
+    policies::content_seen(planning, &desired.policies, account, poll)
         .map_or_else(|stage| stage, |()| move_to(planning, desired, entry, account, to))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     revision,
 };
 use given::Given;
+use jiff::SignedDuration;
 use model::{
     AccountKey, AccountState, Action, Attachments, DesiredAccount, DesiredPolicy, Evidence, JournalEntry,
     KeptAccount, ObservedAccount, PolicyId, PolicyType, Read, Reason, Stage,
@@ -247,25 +248,27 @@ pub(crate) fn of_unsettled<'a>(
     }
 }
 
-/// Has it been seen what the account's policies say, since they were attached? Only then it may be moved to where they are
-/// needed.
+/// Has it been seen what these policies of the account say, since they were attached and it carries their revision? Somebody
+/// may have edited one meanwhile. Only then it may be moved to where they are needed, and what it had before may go. They
+/// are read once per `period` at most.
 pub(crate) fn content_seen(
     planning: &mut Planning<'_>,
-    desired: &DesiredAccount,
+    wanted: &[DesiredPolicy],
     account: &ObservedAccount,
+    period: SignedDuration,
 ) -> Result<(), Stage> {
-    let policies = &planning.input.observed.policies;
-    let unseen = desired.policies.iter().filter(|wanted| {
+    let observed = planning.input.observed;
+    let policies = &observed.policies;
+    let unseen = wanted.iter().filter(|wanted| {
         let found = planning.index.policy(&wanted.policy_type, &wanted.name);
-        !found.is_some_and(|found| policies.is_seen_on(&account.id, found))
+        !found.is_some_and(|found| observed.is_seen_on(&account.id, found))
     });
     let unseen: BTreeSet<&PolicyType> = unseen.map(|policy| &policy.policy_type).collect();
-    let poll = planning.input.limits.poll;
     for policy_type in &unseen {
         planning.again(
             Read::Policies((*policy_type).clone()),
             policies.read(policy_type),
-            poll,
+            period,
         );
     }
     if unseen.is_empty() {

@@ -10,7 +10,7 @@ use crate::{
 };
 use model::{
     AccountView, Action, ApprovalAction, Assigned, AssignedBy, Awaiting, Carried, DesiredAccount,
-    JournalEntry, ObservedAccount, Read, Reason, Stage, StepId, TagKey, UpdatePolicy, tag_keys,
+    JournalEntry, ObservedAccount, READ_LAG, Read, Reason, Stage, StepId, TagKey, UpdatePolicy, tag_keys,
 };
 use std::collections::BTreeSet;
 
@@ -117,14 +117,25 @@ pub(crate) fn known_of<'a>(entry: &'a JournalEntry, account: &ObservedAccount) -
         .filter(|assigned| bound || made_for_it || !further(assigned))
 }
 
+/// Were the account's own tags read just now? What others wrote under a key is known to be theirs only until the key is
+/// stored as ours. Where nothing was written yet, nothing is theirs.
+fn just_read(planning: &Planning<'_>, entry: &JournalEntry, account: &ObservedAccount) -> bool {
+    let read = planning.input.observed.tags_read(&account.id);
+    let until = read.and_then(|read| read.checked_add(READ_LAG / 3).ok());
+    entry.managed_tags.is_empty() || until.is_some_and(|until| until > planning.input.now)
+}
+
 /// What is to be stored as ours: what is wanted, and what was ours and the account still carries.
 fn keys_to_store(
+    planning: &Planning<'_>,
     desired: &DesiredAccount,
     entry: &JournalEntry,
     account: &ObservedAccount,
 ) -> BTreeSet<TagKey> {
-    let wanted =
-        own_keys(desired).filter(|key| is_recorded(entry, key) || to_record(desired, entry, account, key));
+    // New keys wait until the account was read: an account that a budget holds back is not read again and again for them.
+    let takes_new = just_read(planning, entry, account);
+    let wanted = own_keys(desired)
+        .filter(|key| is_recorded(entry, key) || takes_new && to_record(desired, entry, account, key));
     let carried = account.tags.iter().flat_map(|tags| tags.keys());
     let earlier =
         carried.filter(|key| !key.as_str().starts_with(tag_keys::PREFIX) && is_recorded(entry, key));
@@ -157,7 +168,7 @@ pub(crate) fn settle(
         planning.read(Read::Account(account.id.clone()));
         return Stage::Pending(Reason::Reobserving, "reading the account's tags".into());
     }
-    let mut keys = keys_to_store(desired, entry, account);
+    let mut keys = keys_to_store(planning, desired, entry, account);
     match (stored, ahead) {
         (Some(assigned), Some(_)) => behind(planning, desired, entry, account, assigned, &carried, view),
         (Some(assigned), None) if assigned.revision == desired.revision => {
@@ -172,7 +183,7 @@ pub(crate) fn settle(
                 by,
                 ..at(desired, sequence, keys)
             };
-            store_keys(planning, desired, account, assigned)
+            store_keys(planning, desired, entry, account, assigned)
         }
         (Some(assigned), None) => {
             if let Some(stage) = policies::finishes_first(planning, desired, entry, account) {
@@ -211,8 +222,10 @@ fn found(
                 );
                 return Stage::Pending(Reason::RevisionUnknown, message);
             };
+            // Who is to give it another one has not given it this one.
             let assigned = Assigned {
                 revision: revision.revision.clone(),
+                by: AssignedBy::Automatic,
                 ..at(desired, sequence, keys)
             };
             (assigned, Kind::Same)
@@ -281,20 +294,32 @@ fn decider<'a>(desired: &'a DesiredAccount, assigned: &Assigned) -> Option<&'a A
 fn store_keys(
     planning: &mut Planning<'_>,
     desired: &DesiredAccount,
+    entry: &JournalEntry,
     account: &ObservedAccount,
     assigned: Assigned,
 ) -> Stage {
     let decided = assigned.by.promotion();
+    let left_out = own_keys(desired)
+        .filter(|key| !assigned.tag_keys.contains(*key) && to_record(desired, entry, account, key))
+        .count();
     let id = format!(
         "keys/{}/{}/{}/{}",
         desired.key,
         assigned.sequence,
-        assigned.tag_keys.len(),
+        assigned.tag_keys.len() + left_out,
         decided.map_or_else(String::new, |by| {
             let wave = by.wave.as_deref().unwrap_or_default();
             format!("{}/{}/{}/{wave}", by.uid, by.attempt, by.stage)
         })
     );
+    if left_out > 0 && planning.closed.is_none() {
+        let message = "reading the account's tags".to_owned();
+        let (stage, rests) = planning.resting(&StepId(id), Reason::Reobserving, message);
+        if !rests {
+            planning.read(Read::Account(account.id.clone()));
+        }
+        return stage;
+    }
     let message = "storing which tags are Bulkhead's, and who gave the account its revision".to_owned();
     let action = Action::Assign {
         account: account.id.clone(),
@@ -335,7 +360,7 @@ fn behind(
     if ruling == Ruling::Approved {
         // The approval is to go on from what this cluster says: what the newer state wrote under wanted keys is not
         // somebody else's.
-        let mut keys = keys_to_store(desired, entry, account);
+        let mut keys = keys_to_store(planning, desired, entry, account);
         keys.extend(own_keys(desired).cloned());
         let assigned = next(desired, found, keys);
         let stage = assign(planning, desired, entry, account, assigned, Kind::Same);

@@ -63,14 +63,13 @@ fn join(one: &Statement, other: &Statement) -> Option<Statement> {
 
 /// The statement with its lists sorted, and without what they say twice.
 pub(super) fn normal(statement: Statement) -> Statement {
-    let actions = |patterns: Vec<String>| {
-        smallest(patterns, |pattern, other| {
-            covered(&pattern.to_ascii_lowercase(), &other.to_ascii_lowercase())
+    let actions = |patterns: Vec<String>| smallest(patterns, str::to_ascii_lowercase, covered);
+    // What an ARN's wildcard covers depends on the ARN's parts; that `*` covers all does not.
+    let resources = |patterns: Vec<String>| {
+        smallest(patterns, str::to_owned, |pattern, other| {
+            other == "*" || pattern == other
         })
     };
-    // What an ARN's wildcard covers depends on the ARN's parts; that `*` covers all does not.
-    let resources =
-        |patterns: Vec<String>| smallest(patterns, |pattern, other| other == "*" || pattern == other);
     let mut conditions = statement.conditions;
     for values in conditions.values_mut().flat_map(|keys| keys.values_mut()) {
         values.sort();
@@ -91,18 +90,23 @@ fn each(selection: Selection, change: impl Fn(Vec<String>) -> Vec<String>) -> Se
     }
 }
 
-/// The patterns that no other one makes needless, sorted.
-fn smallest(mut patterns: Vec<String>, covered: impl Fn(&str, &str) -> bool) -> Vec<String> {
+/// The patterns that no other one makes needless, sorted. `read`: as AWS reads them.
+fn smallest(
+    mut patterns: Vec<String>,
+    read: impl Fn(&str) -> String,
+    covered: impl Fn(&str, &str) -> bool,
+) -> Vec<String> {
     patterns.sort();
     patterns.dedup();
+    let read: Vec<String> = patterns.iter().map(|pattern| read(pattern)).collect();
     let mut kept: Vec<String> = Vec::new();
-    for (index, pattern) in patterns.iter().enumerate() {
+    for (index, pattern) in patterns.into_iter().enumerate() {
         // Of two that cover each other (they differ in upper and lower case) the first stays.
-        let needless = patterns.iter().enumerate().any(|(place, other)| {
-            place != index && covered(pattern, other) && (place < index || !covered(other, pattern))
+        let needless = read.iter().enumerate().any(|(place, other)| {
+            place != index && covered(&read[index], other) && (place < index || !covered(other, &read[index]))
         });
         if !needless {
-            kept.push(pattern.clone());
+            kept.push(pattern);
         }
     }
     kept

@@ -133,7 +133,7 @@ impl World {
         self.records.handshakes.values().map(view).collect()
     }
 
-    fn tags_of(&self, resource: &str) -> BTreeMap<String, String> {
+    pub(crate) fn tags_of(&self, resource: &str) -> BTreeMap<String, String> {
         self.records.tags.get(resource).cloned().unwrap_or_default()
     }
 }

@@ -131,11 +131,9 @@ impl<'a> Policies<'a> {
                     guarded,
                     "no account is moved before the policies of its revision are attached and shown by a read",
                 );
-                let seen = self.desired(step).is_none_or(|desired| {
-                    let found = desired.policies.iter().filter_map(|wanted| self.found(wanted));
-                    let mut found = found.map(|found| observed.is_seen_on(account, found));
-                    found.all(|seen| seen)
-                });
+                let seen = self
+                    .desired(step)
+                    .is_none_or(|desired| self.seen(&desired.policies, account));
                 must(
                     !guarded || matches!(to, ParentId::Root(_)) || seen,
                     "no account is moved before it was seen what its policies say, since they are attached",
@@ -226,6 +224,9 @@ impl<'a> Policies<'a> {
             {
                 rules.push("old policies stay until AWS enforces the new ones everywhere");
             }
+            Some(_) if !self.seen(wanted, account) => {
+                rules.push("old policies stay until it was seen what the new ones say");
+            }
             Some(_) => {}
         }
         rules
@@ -310,6 +311,13 @@ impl<'a> Policies<'a> {
             }
         }
         Some(since)
+    }
+
+    /// Was it seen what these policies say, as far as they are there, since they are attached and the account carries its
+    /// revision?
+    fn seen(&self, wanted: &[DesiredPolicy], account: &AccountId) -> bool {
+        let mut found = wanted.iter().filter_map(|wanted| self.found(wanted));
+        found.all(|found| self.input.observed.is_seen_on(account, found))
     }
 
     /// The policy that is wanted, if it is trusted.

@@ -3,8 +3,11 @@
 use super::{Scene, Unmet, Wanted};
 use crate::planning::Planning;
 use guardrails::limits::limits;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Attachments, PolicyId, PolicyType, PolicyTypeState, READ_LAG, Read, Reason, Stage};
+
+/// How long before the end of an overlap it is read what the new policies say.
+const READ_AHEAD: SignedDuration = SignedDuration::from_secs(20);
 
 /// Detaches what is ours and not part of the account's revision. `since`: when reads began to show that all of the revision
 /// is attached. Never what is not ours.
@@ -51,6 +54,14 @@ fn of_type(
 ) -> Stage {
     let over = ends(planning, policy_type, since);
     if over > planning.input.now {
+        // What the new ones say is read shortly before, once for all accounts whose overlap ends by then.
+        let ahead = over.checked_sub(READ_AHEAD).unwrap_or(over);
+        if ahead > planning.input.now {
+            planning.plan.wake_at(ahead);
+        } else {
+            // The overlap is not over anyway.
+            let _ = super::content_seen(planning, scene.policies, scene.account, READ_AHEAD);
+        }
         planning.plan.wake_at(over);
         let message = "the policies of the account's revision are attached; those of the one before stay until AWS \
                        enforces the new ones everywhere";
@@ -63,6 +74,11 @@ fn of_type(
         return Stage::Pending(scene.reason(), message);
     }
     if let Err(stage) = scene.may_change(planning) {
+        return stage;
+    }
+    // Between two reads of everything somebody may have edited what is to protect the account from now on.
+    let poll = planning.input.limits.poll;
+    if let Err(stage) = super::content_seen(planning, scene.policies, scene.account, poll) {
         return stage;
     }
     let mut unmet = Unmet::default();

@@ -319,6 +319,71 @@ fn old_policies_stay_for_the_overlap_and_hold_nothing_back() {
 }
 
 #[test]
+fn what_an_account_comes_back_to_is_read_again_before_the_rest_goes() {
+    // It has had the revision before: all of it is attached, and AWS has enforced it for long.
+    let mut world = ready("a", &[FULL_ACCESS, A, OLD]);
+    world.pass(3600);
+    world.entry(NAME).assigned = Some(assigned('1', 3));
+    let effect = Effect::Tagged {
+        account: account_id(ID),
+        tags: tags(&[(tag_keys::REVISION, "standard-1111111111/3")]),
+    };
+    world.observed.effect(effect, world.now);
+    let reads = |world: &World| {
+        let plan = world.plan();
+        assert_eq!((changes(&plan), why(&plan)), (vec![], Reason::ConfirmingPolicies));
+        plan.reads.contains(&Read::Policies(scp()))
+    };
+    assert!(reads(&world));
+    let of = |content: &str| {
+        let edited = ObservedPolicy {
+            content: Some(PolicyContent::parse(content).unwrap()),
+            ..made(&wanted_policy('a'), A)
+        };
+        vec![full_access(), edited, made(&wanted_policy('o'), OLD)]
+    };
+    let mut same = world.clone();
+    same.shows(vec![
+        full_access(),
+        made(&wanted_policy('a'), A),
+        made(&wanted_policy('o'), OLD),
+    ]);
+    assert_eq!(changes(&same.plan()), [("DetachPolicy", OLD)]);
+    world.shows(of("{\"Sid\":\"of somebody else\"}"));
+    let plan = world.plan();
+    assert_eq!(
+        (kinds(&plan), why(&plan)),
+        (vec!["UpdatePolicy"], Reason::RepairingPolicies)
+    );
+}
+
+#[test]
+fn new_policies_are_read_once_more_before_the_old_ones_go() {
+    let mut world = ready("a", &[FULL_ACCESS, OLD]);
+    world.pass(10);
+    world.attaches(A);
+    world.attached(&[FULL_ACCESS, A, OLD]);
+    let reads = |world: &World, expected| {
+        let plan = world.plan();
+        assert_eq!((changes(&plan), why(&plan)), (vec![], expected));
+        plan.reads.contains(&Read::Policies(scp()))
+    };
+    world.has(ObservedAccount {
+        parent: ParentId::parse(PROD).unwrap(),
+        ..born(NAME, ID)
+    });
+    world.pass(279);
+    assert!(!reads(&world, Reason::PolicyOverlap));
+    world.pass(1);
+    assert!(
+        reads(&world, Reason::PolicyOverlap),
+        "a little before, so that nothing waits for it"
+    );
+    world.pass(20);
+    assert!(reads(&world, Reason::ConfirmingPolicies));
+}
+
+#[test]
 fn nothing_is_detached_while_something_is_missing() {
     let mut world = ready("ab", &[FULL_ACCESS, A, OLD]);
     world.pass(3600);

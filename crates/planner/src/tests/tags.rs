@@ -190,6 +190,67 @@ fn a_key_is_stored_as_ours_before_it_is_written_and_removed_by_that_alone() {
 }
 
 #[test]
+fn a_new_key_is_stored_only_when_the_account_was_read_just_now() {
+    let mut world = heron(&[]);
+    world.pass(60);
+    let public = tags(&[("data-class", "public")]);
+    world.want("heron-prod").tags.extend(public.clone());
+    let plan = world.plan();
+    assert!(asks(&plan, ID));
+    assert_eq!(
+        (kinds(&plan), reason(&plan, "heron-prod")),
+        (vec![], Reason::Reobserving)
+    );
+    // While AWS may not be changed it is not read again and again.
+    let mut closed = world.clone();
+    closed.now = closed.now.checked_add(secs(60)).unwrap();
+    let plan = closed.plan();
+    assert_eq!((kinds(&plan), asks(&plan, ID)), (vec![], false));
+    let mut account = world.observed.accounts[&account_id(ID)].clone();
+    let mut others = world.clone();
+    world.has(account.clone());
+    store_keys(&mut world);
+    assert_eq!(written(&mut world), public);
+    account
+        .tags
+        .get_or_insert_default()
+        .extend(tags(&[("data-class", "secret")]));
+    others.has(account);
+    let plan = others.plan();
+    assert_eq!(
+        (refused(&plan, "heron-prod").0, kinds(&plan)),
+        (Reason::TagConflict, vec![])
+    );
+    others.pass(3600);
+    assert!(!asks(&others.plan(), ID), "and it rests");
+}
+
+#[test]
+fn an_account_that_gets_another_revision_is_not_read_for_new_keys_before() {
+    let mut world = heron(&[]);
+    world.pass(60);
+    let wanted = world.want("heron-prod");
+    wanted.tags.extend(tags(&[("data-class", "public")]));
+    wanted.revision = revision('2');
+    // A budget may hold this back for long.
+    let plan = world.plan();
+    assert!(!asks(&plan, ID));
+    let Action::Assign { assigned, .. } = &only(&plan).action else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(assigned.tag_keys, keys(&["team"]));
+    world.entry("heron-prod").assigned = Some(assigned.clone());
+    let plan = world.plan();
+    assert!(asks(&plan, ID));
+    assert_eq!(kinds(&plan), [] as [&str; 0]);
+    world.has(world.observed.accounts[&account_id(ID)].clone());
+    store_keys(&mut world);
+    let stored = world.entry("heron-prod").assigned.clone().unwrap();
+    assert_eq!(stored.tag(), "standard-2222222222/2");
+    assert_eq!(stored.tag_keys, keys(&["data-class", "team"]));
+}
+
+#[test]
 fn nothing_is_written_on_the_word_of_the_bulk_listing() {
     let mut world = heron(&[("team", "owls")]);
     let account = world.observed.accounts[&account_id(ID)].clone();
