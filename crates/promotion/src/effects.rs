@@ -3,7 +3,7 @@
 
 use crate::{
     facts::{AssignedBy, Input, Target},
-    machine::{current, gates, tally},
+    machine::{current, measuring, tally},
     outcome::{Assignment, Effects},
     program::{Program, Stage},
     roster::{Course, Member, Roster, after, count, has},
@@ -40,7 +40,7 @@ pub fn effects(input: &Input<'_>) -> Effects {
     if let Some((index, stage, program)) = at
         && !ending
     {
-        effects.measure = gates::measures(input.uid, state, index, program, input.generation, input.now);
+        effects.measure = measuring::measures(input.uid, state, index, program, input.generation, input.now);
         let assigned = match stage.state {
             StageStep::RollingOut => forward(input, &roster, program, stage),
             StageStep::RollingBack => back(input, &roster, program, stage),
@@ -48,9 +48,9 @@ pub fn effects(input: &Input<'_>) -> Effects {
         };
         effects.assign.extend(assigned);
     }
-    let before = gates::lingering(state).filter(|_| !ending);
+    let before = measuring::lingering(state).filter(|_| !ending);
     if let Some((before, program)) = before.and_then(|at| Some((at, program.as_ref()?.stages.get(at)?))) {
-        let more = gates::measures(input.uid, state, before, program, input.generation, input.now);
+        let more = measuring::measures(input.uid, state, before, program, input.generation, input.now);
         effects.measure.extend(more);
     }
     effects
@@ -365,11 +365,14 @@ fn late(input: &Input<'_>, roster: &Roster<'_>, program: Option<&Program>, effec
             most.saturating_sub(changing)
         };
         for lag in &late.lags {
-            if lag.due <= input.now && slots > 0 {
+            let gets_it = lag.due <= input.now && slots > 0;
+            if gets_it {
                 slots -= 1;
                 let given = assignment(input, &late.stage.name, None, late.current, false);
                 effects.assign.insert(lag.target.key.clone(), given);
-            } else {
+            }
+            // One that cannot take it before a person has acted keeps the offer, whether a window is open or not.
+            if !gets_it || lag.target.stalled.is_some() {
                 let due = (lag.due > input.now).then_some(lag.due);
                 effects
                     .offered

@@ -78,7 +78,7 @@ pub struct RevisionFact {
 
 /// One account of the Baseline.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(
+#[expect(
     clippy::struct_excessive_bools,
     reason = "facts that are independent of one another"
 )]

@@ -44,7 +44,6 @@
 #![doc = include_str!("../PROOF.md")]
 
 mod accept;
-mod digest;
 mod effects;
 mod facts;
 mod machine;
@@ -56,6 +55,7 @@ mod spec;
 mod state;
 mod windows;
 
+pub use accept::{Objection, Terms, objections};
 pub use effects::effects;
 pub use facts::{
     AssignedBy, AssignedFact, Input, Measure, MeasureKey, Measured, MeasuredResult, PinFact,

@@ -4,7 +4,8 @@ mod approvals;
 mod attempt;
 mod before;
 mod conditions;
-pub(crate) mod gates;
+mod gates;
+pub(crate) mod measuring;
 mod plan;
 mod requests;
 mod rollback;
@@ -79,7 +80,7 @@ impl<'a> Machine<'a> {
         let mut machine = Self {
             input,
             roster: Roster::new(input.targets),
-            accepted: crate::accept::accept(input),
+            accepted: crate::accept::accept(&crate::accept::Terms::of(input)),
             state: input.state.clone(),
             happenings: Vec::new(),
             program: None,

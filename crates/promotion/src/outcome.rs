@@ -6,6 +6,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use model::{AccountKey, Revision};
+use serde::Deserialize;
 use std::{collections::BTreeMap, fmt};
 
 /// What follows from the facts: to be stored before anything else is done.
@@ -31,7 +32,7 @@ pub struct Step {
 }
 
 /// `status.phase`: for display, never read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Phase {
     /// Nothing has begun.
     Pending,
@@ -206,6 +207,17 @@ pub struct Fact {
     pub why: Why,
     /// One line for a person.
     pub message: String,
+}
+
+impl Fact {
+    pub(crate) fn new(type_: &'static str, status: Option<bool>, why: Why, message: String) -> Self {
+        Self {
+            type_,
+            status,
+            why,
+            message,
+        }
+    }
 }
 
 /// One thing that happened: an Event.

@@ -4,6 +4,7 @@
 //! because a rule that was added later does not bind objects that were stored before.
 
 mod checks;
+mod every;
 mod gates;
 mod hosts;
 mod strategy;
@@ -161,6 +162,25 @@ impl Program {
             condition,
             gate,
         };
+        Self::judge_by(stages, judges)
+    }
+
+    /// Every rule that [`Program::judge_with`] finds broken, as far as one does not hide another; none where it accepts.
+    pub fn refusals(
+        stages: &[StageSpec],
+        allowed_hosts: &[String],
+        condition: JudgeCondition<'_>,
+        gate: JudgeGate<'_>,
+    ) -> Vec<Refusal> {
+        let judges = Judges {
+            allowed_hosts,
+            condition,
+            gate,
+        };
+        every::refusals(stages, judges)
+    }
+
+    fn judge_by(stages: &[StageSpec], judges: Judges<'_>) -> Result<Self, Refusal> {
         let spec = At::new("spec");
         let at = spec.field("stages");
         list(&at, stages.len(), 1, 16)?;

@@ -2,7 +2,6 @@
 
 use super::Machine;
 use crate::{
-    digest::digest_of_json,
     facts::Supersede,
     outcome::Why,
     program::{Program, Stage},
@@ -13,7 +12,7 @@ use crate::{
         Verdict, WaveState, WaveStep,
     },
 };
-use model::Revision;
+use model::{Revision, digest_of};
 
 impl Machine<'_> {
     /// Begins an attempt where one is asked for.
@@ -32,7 +31,7 @@ impl Machine<'_> {
             id: self.next_id(),
             started_at: self.input.now,
             requested_by: self.input.requests.requested_by.clone(),
-            spec_snapshot_hash: digest_of_json(&stages),
+            spec_snapshot_hash: digest_of([serde_json::to_string(&stages).unwrap_or_default().as_str()]),
             stages,
             ending: None,
             outcome: None,

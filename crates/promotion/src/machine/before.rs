@@ -239,9 +239,7 @@ impl Machine<'_> {
         let Some(stage) = self.state.stages.get_mut(index) else {
             return false;
         };
-        stage.targets_snapshot_hash = Some(crate::digest::digest_of(
-            members.iter().map(model::AccountId::as_str),
-        ));
+        stage.targets_snapshot_hash = Some(model::digest_of(members.iter().map(model::AccountId::as_str)));
         stage.members = members;
         stage.started_at = Some(now);
         stage.reason = None;

@@ -8,20 +8,14 @@ use crate::{
 
 impl Machine<'_> {
     pub(super) fn conditions(&mut self, block: Option<&Block>) -> Vec<Fact> {
-        let fact = |type_, status, why, message: &str| Fact {
-            type_,
-            status,
-            why,
-            message: message.to_owned(),
-        };
+        let fact = |status, why, message| Fact::new("Accepted", status, why, message);
         let accepted = match &self.accepted {
             Ok((wanted, _)) => fact(
-                "Accepted",
                 Some(true),
                 Why::Accepted,
-                &format!("{} can be promoted", wanted.name),
+                format!("{} can be promoted", wanted.name),
             ),
-            Err(refused) => fact("Accepted", Some(false), refused.why, &refused.message),
+            Err(refused) => fact(Some(false), refused.why, refused.message.clone()),
         };
         vec![
             accepted,
@@ -34,12 +28,7 @@ impl Machine<'_> {
     }
 
     fn approved(&self) -> Fact {
-        let fact = |status, why, message: String| Fact {
-            type_: "Approved",
-            status,
-            why,
-            message,
-        };
+        let fact = |status, why, message| Fact::new("Approved", status, why, message);
         let Some((index, program)) = self.stage_at() else {
             return fact(
                 Some(true),
@@ -78,12 +67,7 @@ impl Machine<'_> {
     }
 
     fn window_open(&mut self) -> Fact {
-        let fact = |status, why, message: String| Fact {
-            type_: "WindowOpen",
-            status,
-            why,
-            message,
-        };
+        let fact = |status, why, message| Fact::new("WindowOpen", status, why, message);
         let at = self
             .stage_at()
             .and_then(|(index, program)| Some((index, program.stages.get(index)?.clone())));
@@ -121,12 +105,7 @@ impl Machine<'_> {
     }
 
     fn gates_passed(&self) -> Fact {
-        let fact = |status, why, message: String| Fact {
-            type_: "GatesPassed",
-            status,
-            why,
-            message,
-        };
+        let fact = |status, why, message| Fact::new("GatesPassed", status, why, message);
         let all = self
             .state
             .stages
@@ -156,12 +135,7 @@ impl Machine<'_> {
     }
 
     fn targets_healthy(&self) -> Fact {
-        let fact = |status, why, message: String| Fact {
-            type_: "TargetsHealthy",
-            status,
-            why,
-            message,
-        };
+        let fact = |status, why, message| Fact::new("TargetsHealthy", status, why, message);
         let last = self
             .state
             .stages
@@ -183,21 +157,13 @@ impl Machine<'_> {
                 format!("{}: no account has failed", stage.name),
             );
         }
-        let why = if targets.failed > 0 {
-            Why::BudgetExceeded
-        } else {
-            Why::TargetUnreachable
-        };
         let why = if stage.reason.as_deref() == Some(Why::RollbackFailed.as_str()) {
             Why::RollbackFailed
+        } else if targets.failed > 0 && stage.state == StageStep::Failed {
+            Why::BudgetExceeded
         } else {
-            why
-        };
-        // Within the budget it is no more than a remark.
-        let why = if why == Why::BudgetExceeded && stage.state != StageStep::Failed {
+            // Within the budget it is no more than a remark.
             Why::TargetUnreachable
-        } else {
-            why
         };
         let message = format!(
             "{}: {} accounts failed, {} were not done in time",
@@ -207,12 +173,7 @@ impl Machine<'_> {
     }
 
     fn succeeded(&self, block: Option<&Block>) -> Fact {
-        let fact = |status, why, message: String| Fact {
-            type_: "Succeeded",
-            status,
-            why,
-            message,
-        };
+        let fact = |status, why, message| Fact::new("Succeeded", status, why, message);
         let Some(attempt) = &self.state.attempt else {
             return fact(None, Why::Pending, "no attempt has begun".to_owned());
         };

@@ -1,8 +1,8 @@
 //! What a stage would change, and the digest that Approvals name.
 
 use super::Machine;
-use crate::{digest::digest_of, outcome::Why, program::Stage, roster::count, state::PlanState};
-use model::{AccountId, Revision};
+use crate::{outcome::Why, program::Stage, roster::count, state::PlanState};
+use model::{AccountId, Revision, digest_of};
 use std::collections::BTreeMap;
 
 /// What an Approval of a stage names: everything that is decided with it.

@@ -1,6 +1,6 @@
 //! When to look again though nothing happens: the earliest of all timers.
 
-use super::{Machine, gates};
+use super::{Machine, measuring};
 use crate::{
     program::Stage,
     roster::after,
@@ -41,17 +41,17 @@ impl Machine<'_> {
         };
         for known in &stage.gates {
             if let Some(gate) = program.gates.iter().find(|gate| gate.spec.name == known.name) {
-                timers.extend(gates::due(gate, known, true, self.input.now));
+                timers.extend(measuring::due(gate, known, true, self.input.now));
             }
         }
     }
 
     fn stage_timers(&self, index: usize, program: &Stage, stage: &StageState, timers: &mut Vec<Timestamp>) {
         let now = self.input.now;
-        let waiting = gates::keeps_measuring(&self.state, index);
+        let waiting = measuring::keeps_measuring(&self.state, index);
         for known in &stage.gates {
             if let Some(gate) = program.gates.iter().find(|gate| gate.spec.name == known.name) {
-                timers.extend(gates::due(gate, known, waiting, now));
+                timers.extend(measuring::due(gate, known, waiting, now));
             }
         }
         let baking = stage.waves.iter().filter(|wave| wave.state == WaveStep::Baking);

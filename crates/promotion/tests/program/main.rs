@@ -6,6 +6,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod every;
 mod refusals;
 mod shares;
 mod stages;
@@ -82,7 +83,13 @@ fn hosts() -> Vec<String> {
 
 fn judge(stages: Value) -> Result<Program, Refusal> {
     let stages: Vec<StageSpec> = serde_json::from_value(stages).expect("the shape of stages");
-    Program::judge(&stages, &hosts())
+    let judged = Program::judge(&stages, &hosts());
+    let all = Program::refusals(&stages, &hosts(), &|_| Ok(()), &|_| Ok(()));
+    match &judged {
+        Ok(_) => assert_eq!(all, []),
+        Err(first) => assert!(all.contains(first), "{first} is not in {all:?}"),
+    }
+    judged
 }
 
 fn one(stage: &Value) -> Stage {
