@@ -107,6 +107,14 @@ pub struct AwsAccountSpec {
     pub suspend: Option<bool>,
 }
 
+impl AwsAccountSpec {
+    /// Name of its Baseline: the one it names, else the operator's default.
+    pub fn baseline_or<'a>(&'a self, default: Option<&'a str>) -> Option<&'a str> {
+        let named = self.baseline_ref.as_ref();
+        named.map(|named| named.name.as_str()).or(default)
+    }
+}
+
 /// Who answers for an account.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

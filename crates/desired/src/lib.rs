@@ -18,13 +18,16 @@ mod emails;
 mod journal;
 mod lines;
 mod memory;
+mod pins;
 mod policies;
 mod roles;
 mod selector;
 mod tags;
 
 pub use changes::describe;
+pub use lines::revision;
 pub use memory::Memory;
+pub use pins::{Pinning, current};
 
 use api::{AwsAccount, Baseline, BaselineRevision, BaselineRevisionSpec, PolicyBudget};
 use jiff::Timestamp;

@@ -137,10 +137,8 @@ impl<'a> Line<'a> {
         let latest = head.as_ref().ok().cloned().or(last);
         let first = |latest: &Arc<Content>| {
             let stored = inputs.revisions.keys().map(String::as_str);
-            let of = |revision: &&str| {
-                let baseline = revision.rsplit_once('-');
-                baseline.is_some_and(|(baseline, _)| baseline == name)
-            };
+            let of =
+                |stored: &&str| RevisionName::parse(stored).is_ok_and(|stored| stored.baseline() == name);
             let told = status.into_iter().flat_map(|status| {
                 let environments = status.environments.iter();
                 let current = environments.filter_map(|environment| environment.revision.as_ref());
@@ -190,11 +188,7 @@ impl<'a> Line<'a> {
     /// The revision that an account was given by this Baseline. One of another Baseline says nothing here: whoever names
     /// another Baseline wants what that gives to a new account.
     pub(crate) fn own<'r>(&self, assigned: Option<&'r Revision>) -> Option<&'r Revision> {
-        let of = |revision: &&Revision| {
-            let baseline = revision.name.as_str().rsplit_once('-');
-            baseline.is_some_and(|(baseline, _)| baseline == self.name)
-        };
-        assigned.filter(of)
+        assigned.filter(|assigned| assigned.name.baseline() == self.name)
     }
 
     /// Is there anything that an account without a revision can be given? Of a Baseline that is not accepted the last good
@@ -365,7 +359,7 @@ impl<'a> Line<'a> {
 }
 
 /// A revision as a status tells it; what Bulkhead cannot have written tells nothing.
-fn revision(status: &RevisionStatus) -> Option<Revision> {
+pub fn revision(status: &RevisionStatus) -> Option<Revision> {
     Some(Revision {
         name: RevisionName::parse(&status.name).ok()?,
         hash: RevisionHash::parse(&status.hash).ok()?,

@@ -9,8 +9,7 @@ use std::sync::Arc;
 /// An environment keeps its `accessRoleName` while a revision of it is at hand, because accounts may have that role.
 pub(crate) fn kept(stored: &Shelf, baseline: &str, head: Arc<Content>) -> Result<Arc<Content>, Rejection> {
     for (revision, content) in stored {
-        let of = revision.as_str().rsplit_once('-');
-        if of.is_none_or(|(of, _)| of != baseline) || content.revision == head.revision {
+        if revision.baseline() != baseline || content.revision == head.revision {
             continue;
         }
         for (name, place) in &head.environments {

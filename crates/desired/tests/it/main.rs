@@ -12,6 +12,7 @@ mod baselines;
 mod emails;
 mod guardrails;
 mod memory;
+mod pins;
 mod promoted;
 mod properties;
 mod revisions;

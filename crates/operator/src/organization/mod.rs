@@ -30,6 +30,7 @@ use crate::{
     run::{Operator, Stop},
     store::SharedStores,
 };
+use api::conditions::READY;
 use approvals::PolicyMemory;
 pub use approvals::decisions;
 use attempts::Attempts;
@@ -40,7 +41,7 @@ use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnord
 use jiff::Timestamp;
 use model::{
     AccountKey, Action, Approvals, Class, Finding, Hold, Limits, Mark, ObservedOrg, Plan, Read, Spending,
-    Step, StepId, Turns,
+    Step, StepId, Turns, Verdict,
 };
 use outcome::read_name;
 use promote::{Conditions, MeasureDone, Measurements};
@@ -383,7 +384,7 @@ where
         for step in &plan.steps {
             let (action, kind) = (&step.action, step.action.kind());
             let side = matches!(action, Action::VerifyAccess { .. } | Action::ApplyOutputs { .. });
-            if asked.contains(kind) || (side && self.steps.len() >= SIDE_STEPS) {
+            if asked.contains(kind) || (side && self.steps.len() >= SIDE_STEPS) || self.untold(step, plan) {
                 continue;
             }
             if action.mutates_aws() && self.mutating {
@@ -400,6 +401,24 @@ where
             }
         }
         self.turns.passed_over(&passed_over, now);
+    }
+
+    /// Would this give an account another revision while its status still says Ready of the one before? The status that this
+    /// turn writes says otherwise, and once it is written the step follows: whoever waits for Ready never finds the new
+    /// revision beside a Ready that is about the old one.
+    fn untold(&self, step: &Step, plan: &Plan) -> bool {
+        let (Action::Assign { .. }, Some(key)) = (&step.action, &step.key) else {
+            return false;
+        };
+        let view = plan.accounts.get(key);
+        view.is_some_and(|view| view.verdict != Verdict::Ready)
+            && self.stores.read(|stores| {
+                let object = stores.accounts.good(&(key.namespace.clone(), key.name.clone()));
+                object.is_some_and(|object| {
+                    let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+                    conditions.any(|condition| condition.type_ == READY && condition.status == "True")
+                })
+            })
     }
 
     fn start(&mut self, step: Step) {

@@ -9,13 +9,13 @@ use ::promotion::{
     Effects, GateSpec, Input, Measure, MeasureKey, Measured, RevisionFact, Step, advance, effects, halt,
 };
 use api::{BaselineRevision, EnvironmentPromotion};
-use desired::{Decoded, Given, Promoted};
+use desired::{Decoded, Given, Pinning, Promoted};
 use executor::{Access, Clock, Organizations};
 use futures::{FutureExt, future::LocalBoxFuture};
 use gates::Gates;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use model::{AssignedBy, PromotedBy, Revision, RevisionName};
+use model::{AssignedBy, MarkVerdict, PromotedBy, Revision, RevisionName};
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -170,6 +170,11 @@ where
     fn speak(&mut self, objects: &Objects, decided: &Decided) -> Spoken {
         let now = self.context.clock.now();
         let mut spoken = Spoken::default();
+        if matches!(self.mark.verdict(now), MarkVerdict::Claimed { .. }) {
+            // Nothing moves in an organization that another cluster governs, so no attempt is to run out of time here.
+            spoken.promoted.unjudged = true;
+            return spoken;
+        }
         spoken.promoted.unjudged = objects
             .promotions
             .values()
@@ -186,28 +191,33 @@ where
                 Decoded::Poison(_) => None,
             })
             .collect();
-        let default = self.operator.config.default_baseline.as_deref();
-        let pins = bridge::pins(
-            &objects.accounts,
-            &baselines,
-            default,
-            |baseline, environment, revision| succeeded(&good, &baselines, baseline, environment, revision),
-            now,
-        );
+        let pinning = Pinning {
+            baselines: &objects.baselines,
+            promotions: &objects.promotions,
+            at_hand: &|name| Some(baselines.at_hand.get(name)?.revision.clone()),
+            default_baseline: self.operator.config.default_baseline.as_deref(),
+            now: Some(now),
+        };
+        let pins = bridge::pins(&objects.accounts, &pinning);
         for pin in pins.held.values() {
             self.wake.at(pin.expires_at);
         }
         for object in &good {
-            let conflict = bridge::conflict(object, good.iter().copied());
-            self.one(
-                object,
-                objects,
-                &baselines,
-                &pins,
-                conflict.as_deref(),
-                decided,
-                &mut spoken,
-            );
+            let step = || {
+                let conflict = bridge::conflict(object, good.iter().copied());
+                self.one(
+                    object,
+                    objects,
+                    &baselines,
+                    &pins,
+                    conflict.as_deref(),
+                    decided,
+                    &mut spoken,
+                );
+            };
+            if unharmed(&object.name_any(), step).is_none() {
+                spoken.promoted.unjudged = true;
+            }
         }
         spoken
             .promoted
@@ -248,18 +258,12 @@ where
         };
         let facts = baselines.facts(&written.spec.baseline);
         let config = &self.operator.config;
-        let targets = || {
-            bridge::targets(
-                &objects.accounts,
-                &written.spec.baseline,
-                config.default_baseline.as_deref(),
-                pins,
-            )
-        };
-        let Some(targets) = unharmed(&name, targets) else {
-            spoken.promoted.unjudged = true;
-            return;
-        };
+        let targets = bridge::targets(
+            &objects.accounts,
+            &written.spec.baseline,
+            config.default_baseline.as_deref(),
+            pins,
+        );
         let requests = bridge::requests(object);
         let describe = |environment: &str, from: Option<&Revision>, to: &Revision| {
             let spec = |revision: &Revision| match objects.revisions.get(revision.name.as_str()) {
@@ -345,34 +349,6 @@ where
             })
             .collect()
     }
-}
-
-/// Has this revision succeeded in this environment, as far as is remembered?
-fn succeeded(
-    promotions: &[&Arc<EnvironmentPromotion>],
-    baselines: &Baselines<'_>,
-    baseline: &str,
-    environment: &str,
-    revision: &RevisionName,
-) -> bool {
-    let facts = baselines.facts(baseline);
-    let current = facts
-        .environments
-        .as_ref()
-        .and_then(|known| known.get(environment)?.as_ref());
-    let mut stages = promotions
-        .iter()
-        .filter(|promotion| promotion.spec.baseline_ref.name == baseline)
-        .flat_map(|promotion| promotion.status.iter().flat_map(|status| &status.stages))
-        .filter(|stage| stage.environment == environment);
-    current.is_some_and(|current| current.name == *revision)
-        || stages.any(|stage| {
-            let current = stage
-                .current_revision
-                .as_ref()
-                .map(|current| current.name.as_str());
-            [current, stage.previous_revision.as_deref()].contains(&Some(revision.as_str()))
-        })
 }
 
 /// What one promotion asks for joins what all of them do.

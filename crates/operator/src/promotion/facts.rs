@@ -2,16 +2,12 @@
 
 use crate::status::was_ready;
 use api::{AwsAccount, Baseline, EnvironmentPromotion, conditions};
-use desired::{Decoded, Given};
-use jiff::{SignedDuration, Timestamp};
+use desired::{Decoded, Given, Pinning, revision};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use model::{AccountId, AccountKey, AssignedBy, Revision, RevisionHash, RevisionName};
 use promotion::{AssignedFact, PinFact, Requests, RevisionFact, Target};
 use std::{collections::BTreeMap, sync::Arc};
-
-/// How long a pin may last where the Baseline does not say: 720 hours.
-const MAX_PIN: SignedDuration = SignedDuration::from_hours(720);
 
 /// Accounts by key.
 pub(crate) type Accounts = BTreeMap<AccountKey, Decoded<AwsAccount>>;
@@ -31,13 +27,6 @@ pub(crate) struct Facts {
     pub(crate) environments: Option<BTreeMap<String, Option<Revision>>>,
 }
 
-fn revision(status: &api::RevisionStatus) -> Option<Revision> {
-    Some(Revision {
-        name: RevisionName::parse(&status.name).ok()?,
-        hash: RevisionHash::parse(&status.hash).ok()?,
-    })
-}
-
 /// The Baselines, and the revisions that are at hand of each.
 pub(crate) struct Baselines<'a> {
     pub(crate) objects: &'a BTreeMap<String, Decoded<Baseline>>,
@@ -47,14 +36,10 @@ pub(crate) struct Baselines<'a> {
 impl Baselines<'_> {
     /// What is known of one.
     pub(crate) fn facts(&self, name: &str) -> Facts {
-        let of = |revision: &&RevisionName| {
-            let baseline = revision.as_str().rsplit_once('-').map(|(baseline, _)| baseline);
-            baseline == Some(name)
-        };
         let revisions = self
             .at_hand
             .iter()
-            .filter(|(revision, _)| of(revision))
+            .filter(|(revision, _)| revision.baseline() == name)
             .map(|(revision, fact)| (revision.clone(), fact.clone()))
             .collect();
         let object = match self.objects.get(name) {
@@ -62,110 +47,42 @@ impl Baselines<'_> {
             Some(Decoded::Poison(_)) | None => None,
         };
         let status = object.and_then(|object| object.status.as_ref());
-        let current = |environment: &str| {
-            let known = status?
-                .environments
-                .iter()
-                .find(|known| known.name == environment)?;
-            revision(known.revision.as_ref()?)
-        };
         Facts {
             revisions,
             latest: status.and_then(|status| revision(status.latest_revision.as_ref()?)),
             environments: object.map(|object| {
                 let environments = object.spec.environments.iter();
                 environments
-                    .map(|environment| (environment.name.clone(), current(&environment.name)))
+                    .map(|environment| {
+                        let current = desired::current(object, &environment.name);
+                        (environment.name.clone(), current)
+                    })
                     .collect()
             }),
         }
     }
-
-    /// How long a pin of an account of this Baseline may last.
-    fn longest_pin(&self, name: &str) -> SignedDuration {
-        let Some(Decoded::Good(object)) = self.objects.get(name) else {
-            return MAX_PIN;
-        };
-        let longest = object.spec.max_pin_duration.as_deref();
-        longest.and_then(|text| text.parse().ok()).unwrap_or(MAX_PIN)
-    }
 }
 
-/// Name of the Baseline of an object.
-fn baseline_of<'a>(object: &'a AwsAccount, default: Option<&'a str>) -> Option<&'a str> {
-    let reference = object.spec.baseline_ref.as_ref();
-    reference.map(|reference| reference.name.as_str()).or(default)
-}
-
-/// Judges every pin. One that has ended says nothing any more.
-pub(crate) fn pins(
-    accounts: &Accounts,
-    baselines: &Baselines<'_>,
-    default: Option<&str>,
-    succeeded: impl Fn(&str, &str, &RevisionName) -> bool,
-    now: Timestamp,
-) -> Pins {
+/// Judges every pin.
+pub(crate) fn pins(accounts: &Accounts, pinning: &Pinning<'_>) -> Pins {
     let mut pins = Pins::default();
     for (key, account) in accounts {
         let Decoded::Good(object) = account else { continue };
-        let Some(pin) = object
-            .spec
-            .baseline_pin
-            .as_ref()
-            .filter(|pin| pin.expires_at > now)
-        else {
+        let Some(judged) = pinning.judge(object) else {
             continue;
         };
-        let baseline = baseline_of(object, default).unwrap_or_default();
-        let environment = object.spec.environment.as_str();
-        let longest = baselines.longest_pin(baseline);
-        let fact = RevisionName::parse(&pin.revision)
-            .ok()
-            .and_then(|name| baselines.at_hand.get(&name));
-        let status = object.status.as_ref().and_then(|status| status.baseline.as_ref());
-        let has = status.is_some_and(|status| {
-            let applied = status.applied.as_ref().map(|applied| applied.revision.as_str());
-            let assigned = status
-                .assigned
-                .as_ref()
-                .map(|assigned| assigned.revision.as_str());
-            [applied, assigned].contains(&Some(pin.revision.as_str()))
-        });
-        let refusal = match fact {
-            None => Some(format!(
-                "spec.baselinePin.revision: there is no BaselineRevision {:?}",
-                pin.revision
-            )),
-            Some(fact) if !has && !succeeded(baseline, environment, &fact.revision.name) => Some(format!(
-                "spec.baselinePin.revision: {:?} is not one that the account has, nor one that succeeded in environment \
-                 {environment:?} of Baseline {baseline:?}",
-                pin.revision
-            )),
-            Some(_) if pin.expires_at.duration_since(now) > longest => Some(format!(
-                "spec.baselinePin.expiresAt: must be within {longest:#} (maxPinDuration of Baseline {baseline:?}); got {}",
-                pin.expires_at
-            )),
-            Some(_) => None,
-        };
-        match (refusal, fact) {
-            (Some(why), _) => drop(pins.refused.insert(key.clone(), why)),
-            (None, None) => {}
-            (None, Some(fact)) => {
-                pins.held.insert(
-                    key.clone(),
-                    PinFact {
-                        revision: fact.revision.name.clone(),
-                        expires_at: pin.expires_at,
-                    },
-                );
-                pins.given.insert(
-                    key.clone(),
-                    Given {
-                        revision: fact.revision.clone(),
-                        by: AssignedBy::Pin,
-                    },
-                );
+        match (judged, &object.spec.baseline_pin) {
+            (Ok(revision), Some(pin)) => {
+                let fact = PinFact {
+                    revision: revision.name.clone(),
+                    expires_at: pin.expires_at,
+                };
+                pins.held.insert(key.clone(), fact);
+                let by = AssignedBy::Pin;
+                pins.given.insert(key.clone(), Given { revision, by });
             }
+            (Err(why), _) => drop(pins.refused.insert(key.clone(), why)),
+            (Ok(_), None) => {}
         }
     }
     pins
@@ -184,7 +101,7 @@ pub(crate) fn targets(
             Decoded::Good(object) => Some((key, object)),
             Decoded::Poison(_) => None,
         })
-        .filter(|(_, object)| baseline_of(object, default) == Some(baseline))
+        .filter(|(_, object)| object.spec.baseline_or(default) == Some(baseline))
         .map(|(key, object)| target(key, object, pins))
         .collect()
 }

@@ -60,14 +60,9 @@ pub(crate) fn account(input: AccountInput<'_>) -> Option<AwsAccountStatus> {
         ..prior.clone()
     };
     status.observed_generation = generation;
-    let baseline = input
-        .object
-        .spec
-        .baseline_ref
-        .as_ref()
-        .map(|reference| reference.name.as_str());
+    let baseline = input.object.spec.baseline_or(input.default_baseline);
     let before = prior.baseline.as_ref();
-    status.baseline = baseline.or(input.default_baseline).map(|name| BaselineStatusRef {
+    status.baseline = baseline.map(|name| BaselineStatusRef {
         name: Some(name.to_owned()),
         assigned: None,
         observed_sequence: before

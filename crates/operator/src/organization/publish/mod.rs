@@ -184,8 +184,7 @@ where
         let mut users = Users::default();
         for account in picture.accounts.values() {
             let Decoded::Good(object) = account else { continue };
-            let reference = object.spec.baseline_ref.as_ref();
-            if reference.map(|reference| reference.name.as_str()).or(default) != Some(baseline) {
+            if object.spec.baseline_or(default) != Some(baseline) {
                 continue;
             }
             let status = object.status.as_ref();

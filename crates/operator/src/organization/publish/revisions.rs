@@ -209,10 +209,21 @@ fn needed(picture: &Picture, observed: &model::ObservedOrg) -> BTreeSet<String> 
     needed
 }
 
+/// Nothing of the Baseline's own labels and annotations: those by which Argo CD tracks it would have it prune the revision.
+/// It has no owner either, which would take revisions in use with it; Argo CD is told that it is not missing from Git.
 fn object(name: &str, spec: &BaselineRevisionSpec) -> BaselineRevision {
+    let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    let digits = name.rsplit_once('-').map_or(name, |(_, digits)| digits);
+    let labels = [
+        ("bulkhead.dev/baseline", spec.baseline.as_str()),
+        ("bulkhead.dev/revision-hash", digits),
+    ];
+    let annotations = [("argocd.argoproj.io/compare-options", "IgnoreExtraneous")];
     BaselineRevision {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
+            labels: Some(labels.map(text).into()),
+            annotations: Some(annotations.map(text).into()),
             ..ObjectMeta::default()
         },
         spec: spec.clone(),
@@ -223,6 +234,22 @@ fn object(name: &str, spec: &BaselineRevisionSpec) -> BaselineRevision {
 mod tests {
     use super::*;
     use jiff::Timestamp;
+
+    #[test]
+    fn a_revision_can_be_found_by_its_baseline_and_is_no_stray_to_argo_cd() {
+        let spec = serde_json::json!({
+            "baseline": "river.v2", "hash": format!("sha256:{}", "0123456789abcdef".repeat(4)), "environments": [],
+        });
+        let made = object("river.v2-0123456789", &serde_json::from_value(spec).unwrap());
+        let labels = made.metadata.labels.unwrap();
+        assert_eq!(labels["bulkhead.dev/baseline"], "river.v2");
+        assert_eq!(labels["bulkhead.dev/revision-hash"], "0123456789");
+        let annotations = made.metadata.annotations.unwrap();
+        assert_eq!(
+            annotations["argocd.argoproj.io/compare-options"],
+            "IgnoreExtraneous"
+        );
+    }
 
     #[test]
     fn the_oldest_that_nothing_needs_go_beyond_the_limit_of_their_baseline() {
