@@ -4,8 +4,8 @@ mod promotion;
 
 use crate::{
     args::{ApproveArgs, ApproveKind, DecideAccountArgs, KubernetesArgs, RejectArgs, RejectKind},
-    ask::{AskError, answer, user, wait_for},
-    complain, kubernetes, output, promotions,
+    ask::{AskError, answer, found, told, user, wait_for},
+    kubernetes, output, promotions,
 };
 use api::{
     Approval, ApprovalAction, ApprovalDecision, ApprovalSpec, ApprovalSubject, Awaiting, AwsAccount,
@@ -47,14 +47,7 @@ enum Error {
 /// `bulkhead approve`. Exit status 1 when nothing was decided.
 pub(crate) fn approve(args: &ApproveArgs) -> ExitCode {
     match &args.kind {
-        ApproveKind::Awsaccount(args) => {
-            let decision = if args.reject {
-                ApprovalDecision::Reject
-            } else {
-                ApprovalDecision::Approve
-            };
-            told(wait_for(account(&args.subject, decision)))
-        }
+        ApproveKind::Awsaccount(args) => told(wait_for(account(args, ApprovalDecision::Approve))),
         ApproveKind::Promotion(args) => told(wait_for(promotion::run(args, ApprovalDecision::Approve))),
     }
 }
@@ -65,16 +58,6 @@ pub(crate) fn reject(args: &RejectArgs) -> ExitCode {
         RejectKind::Awsaccount(args) => wait_for(account(args, ApprovalDecision::Reject)),
         RejectKind::Promotion(args) => wait_for(promotion::run(args, ApprovalDecision::Reject)),
     })
-}
-
-fn told(result: Result<String, Error>) -> ExitCode {
-    match result {
-        Ok(told) => output::result(&told, ExitCode::SUCCESS, ExitCode::FAILURE),
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
 }
 
 async fn account(subject: &DecideAccountArgs, decision: ApprovalDecision) -> Result<String, Error> {
@@ -116,8 +99,8 @@ async fn create(client: Client, spec: ApprovalSpec) -> Result<String, Error> {
         spec,
     };
     let api: Api<Approval> = Api::all(client);
-    let made = api.create(&PostParams::default(), &approval).await;
-    let made = answer("create this Approval", made)?;
+    let params = PostParams::default();
+    let made = answer("create this Approval", api.create(&params, &approval)).await?;
     let word = match made.spec.decision {
         ApprovalDecision::Approve => "approved",
         ApprovalDecision::Reject => "rejected",
@@ -137,16 +120,16 @@ async fn awaiting(
     action: Option<ApprovalAction>,
 ) -> Result<Awaiting, Error> {
     let api: Api<AwsAccount> = Api::namespaced(client.clone(), namespace);
-    let object = answer("read the AwsAccount", api.get_opt(name).await)?;
+    let object = found("read the AwsAccount", name, api.get(name)).await?;
     let (namespace, name) = (namespace.to_owned(), name.to_owned());
     let Some(object) = object else {
         return Err(Error::NotFound { namespace, name });
     };
     let status = object.status.unwrap_or_default();
     let wanted = |awaiting: &Awaiting| action.is_none_or(|action| awaiting.action == action);
-    let mut found: Vec<Awaiting> = status.awaiting.into_iter().filter(wanted).collect();
-    if found.len() > 1 {
-        let actions: Vec<&str> = found.iter().map(|awaiting| awaiting.action.as_str()).collect();
+    let mut waiting: Vec<Awaiting> = status.awaiting.into_iter().filter(wanted).collect();
+    if waiting.len() > 1 {
+        let actions: Vec<&str> = waiting.iter().map(|awaiting| awaiting.action.as_str()).collect();
         let actions = actions.join(", ");
         return Err(Error::Several {
             namespace,
@@ -154,7 +137,7 @@ async fn awaiting(
             actions,
         });
     }
-    found.pop().ok_or_else(|| {
+    waiting.pop().ok_or_else(|| {
         let ready = status
             .conditions
             .iter()

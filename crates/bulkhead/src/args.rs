@@ -90,7 +90,7 @@ pub(crate) struct ApproveArgs {
 pub(crate) enum ApproveKind {
     /// What an AwsAccount waits for.
     #[command(alias = "awsacct", alias = "awsaccounts")]
-    Awsaccount(ApproveAccountArgs),
+    Awsaccount(DecideAccountArgs),
     /// The stage that an EnvironmentPromotion waits with.
     #[command(
         alias = "envpromo",
@@ -119,15 +119,6 @@ pub(crate) enum RejectKind {
         alias = "environmentpromotions"
     )]
     Promotion(DecidePromotionArgs),
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ApproveAccountArgs {
-    #[command(flatten)]
-    pub(crate) subject: DecideAccountArgs,
-    /// Reject instead: nothing is done until the rejection is deleted.
-    #[arg(long)]
-    pub(crate) reject: bool,
 }
 
 #[derive(Debug, clap::Args)]

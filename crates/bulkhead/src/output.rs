@@ -33,7 +33,10 @@ pub(crate) fn result(text: &str, status: ExitCode, failure: ExitCode) -> ExitCod
     }
 }
 
-/// Prints one line of complaint. Who does not listen is not told.
-pub(crate) fn complaint(line: &str) {
-    drop(writeln!(io::stderr().lock(), "error: {line}"));
+/// Prints what is wrong, each line as one complaint. Who does not listen is not told.
+pub(crate) fn complaint(text: &str) {
+    let mut errors = io::stderr().lock();
+    for line in text.lines() {
+        drop(writeln!(errors, "error: {line}"));
+    }
 }

@@ -27,6 +27,8 @@ enum Error {
     Read { file: String, source: io::Error },
     #[error("{file}")]
     Cases { file: String, source: Defect },
+    #[error("{file}: no cases: the list is empty")]
+    Empty { file: String },
     #[error(transparent)]
     Output(#[from] output::Error),
 }
@@ -43,7 +45,11 @@ pub(crate) fn main(args: &PolicyArgs) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             complain(&error);
-            ExitCode::from(2)
+            ExitCode::from(if matches!(error, Error::Empty { .. }) {
+                1
+            } else {
+                2
+            })
         }
     }
 }
@@ -56,7 +62,14 @@ fn eval(args: &PolicyEvalArgs) -> Result<bool, Error> {
         source,
     })?;
     // All are read before the first is decided: a file that is wrong has no results.
-    let cases = Case::parse_list(&text).map_err(|source| Error::Cases { file, source })?;
+    let cases = Case::parse_list(&text).map_err(|source| Error::Cases {
+        file: file.clone(),
+        source,
+    })?;
+    if cases.is_empty() {
+        // What checks nothing must not look as if it had passed.
+        return Err(Error::Empty { file });
+    }
     let mut holds = true;
     for case in &cases {
         let verdict = case.verdict();

@@ -2,14 +2,14 @@
 
 use crate::{
     args::{Output, SimulateArgs},
-    complain, output,
+    complain, manifests, output, plan,
     table::{age, table},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use operator::{Config, ConfigError};
 use simulator::{
-    Entry, Faults, FaultsFileError, FaultsReport, ManifestError, ObjectReport, Report, Scenario, Script,
-    ScriptError, SimulateError, World,
+    Entry, Faults, FaultsFileError, FaultsReport, Manifest, ManifestError, ObjectReport, Report, Scenario,
+    Script, ScriptError, SimulateError, World,
 };
 use std::{collections::BTreeMap, fmt::Write as _, io, process::ExitCode, time::Duration};
 
@@ -70,8 +70,10 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
         .start_paused(true)
         .build()
         .map_err(Error::Runtime)?;
+    let config = config(&manifests, script.as_ref())?;
+    let config = runtime.block_on(judged(&manifests, script.as_ref(), config))?;
     let scenario = Scenario {
-        config: config(&manifests, script.as_ref())?,
+        config,
         manifests,
         faults: faults.unwrap_or_default(),
         seed: args.seed,
@@ -128,6 +130,27 @@ fn run(args: &SimulateArgs) -> Result<bool, Error> {
     Ok(report.failures.is_empty())
 }
 
+/// Judges what is there at the beginning as the API server and the operator will: what they do not take is told with its line.
+async fn judged(
+    manifests: &[Manifest],
+    script: Option<&Script>,
+    mut config: Config,
+) -> Result<Config, Error> {
+    let of_script = script.map_or(&[][..], |script| &script.manifests);
+    let all: Vec<Manifest> = of_script.iter().chain(manifests).cloned().collect();
+    manifests::admitted(&all).await?;
+    if script.is_none() {
+        // Nobody has said whom gates may ask, and nobody is asked.
+        plan::allow_hosts(&all, &mut config);
+    }
+    let errors = plan::refused_promotions(&all, &config);
+    if errors.is_empty() {
+        Ok(config)
+    } else {
+        Err(ManifestError::Several(errors).into())
+    }
+}
+
 /// How long it may take: as the caller says, or the scenario, or a day.
 fn limit(args: &SimulateArgs, script: Option<&Script>) -> Duration {
     let limit = args.until.or_else(|| script?.limit);
@@ -136,7 +159,7 @@ fn limit(args: &SimulateArgs, script: Option<&Script>) -> Duration {
 
 /// The configuration a first user would have: everything at its default, the only Baseline as the default one, and
 /// AWS's whole rate, because nobody else uses this organization. A scenario's keys are laid over it.
-fn config(manifests: &[simulator::Manifest], script: Option<&Script>) -> Result<Config, ConfigError> {
+fn config(manifests: &[Manifest], script: Option<&Script>) -> Result<Config, ConfigError> {
     let of_script = script.map_or(&[][..], |script| &script.manifests);
     let mut baselines = manifests
         .iter()

@@ -1,5 +1,6 @@
 //! What shall go wrong in a simulation, from a file: one fault plan for AWS, one for Kubernetes.
 
+use crate::nearest::hint;
 use serde_json::{Map, Value};
 use std::{
     io,
@@ -118,7 +119,10 @@ impl Faults {
             orgsim::FaultPlan::try_from(plan).map_err(|error| (error.path, error.rule, error.value))
         })?;
         let kubernetes = part(&mut document, "kubernetes", seed, |plan| {
-            kubesim::FaultPlan::try_from(plan).map_err(|error| (error.path, error.rule, error.value))
+            let plan =
+                kubesim::FaultPlan::try_from(plan).map_err(|error| (error.path, error.rule, error.value))?;
+            resources(&plan)?;
+            Ok(plan)
         })?;
         let none = Self::default();
         Ok(Self {
@@ -126,6 +130,63 @@ impl Faults {
             kubernetes: kubernetes.unwrap_or(none.kubernetes),
         })
     }
+}
+
+/// Does every rule name resources that there are? One that names another never hits, and nobody would notice.
+fn resources(plan: &kubesim::FaultPlan) -> Result<(), (String, String, String)> {
+    let known = served();
+    for (rule, number) in plan.rules.iter().zip(0..) {
+        let unknown = rule
+            .resources
+            .iter()
+            .zip(0..)
+            .find(|(name, _)| !known.contains(name));
+        if let Some((name, at)) = unknown {
+            let hint = meant(name, &known);
+            return Err((
+                format!("rules[{number}].resources[{at}]"),
+                "must be a resource that the API server serves, such as awsaccounts.bulkhead.dev or \
+                 awsaccounts.bulkhead.dev/status"
+                    .to_owned(),
+                format!("{name}{hint}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What was probably meant: the group is forgotten, or a letter is wrong.
+fn meant(name: &str, known: &[String]) -> String {
+    let (bare, status) = match name.strip_suffix("/status") {
+        Some(bare) => (bare, "/status"),
+        None => (name, ""),
+    };
+    let same = known.iter().find(|known| {
+        let plural = known.split('.').next().unwrap_or_default();
+        plural == bare && known.ends_with("/status") != status.is_empty()
+    });
+    match same {
+        Some(same) => format!("; did you mean {same}?"),
+        None => hint(name, known.iter().map(String::as_str)),
+    }
+}
+
+/// Every resource of the simulated API server.
+fn served() -> Vec<String> {
+    let built_in = [
+        "namespaces",
+        "namespaces/status",
+        "configmaps",
+        "leases.coordination.k8s.io",
+        "events.events.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    ];
+    let ours = api::crds().into_iter().flat_map(|crd| {
+        let name = format!("{}.{}", crd.spec.names.plural, crd.spec.group);
+        [format!("{name}/status"), name]
+    });
+    built_in.map(str::to_owned).into_iter().chain(ours).collect()
 }
 
 /// One part of the document, as a plan with nothing left to assume. `read` says path, rule and value of what is wrong.
@@ -214,6 +275,18 @@ mod tests {
             (
                 "version: 1\nkubernetes: {rules: [{fault: answerLost}]}",
                 "kubernetes.rules[0].fault: must be one of conflict, ",
+            ),
+            (
+                "version: 1\nkubernetes: {rules: [{fault: slow, resources: [namespaces, awsaccounts]}]}",
+                "kubernetes.rules[0].resources[1]: must be a resource that the API server serves, such as \
+                 awsaccounts.bulkhead.dev or awsaccounts.bulkhead.dev/status, not awsaccounts; did you mean \
+                 awsaccounts.bulkhead.dev?",
+            ),
+            (
+                "version: 1\nkubernetes: {rules: [{fault: slow, resources: [awsacounts.bulkhead.dev/status]}]}",
+                "kubernetes.rules[0].resources[0]: must be a resource that the API server serves, such as \
+                 awsaccounts.bulkhead.dev or awsaccounts.bulkhead.dev/status, not awsacounts.bulkhead.dev/status; \
+                 did you mean awsaccounts.bulkhead.dev/status?",
             ),
             (
                 "version: 1\nkubernetes: {rules: [{fault: conflict, verbs: [get]}]}",

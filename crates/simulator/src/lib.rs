@@ -9,6 +9,8 @@ mod approvals;
 mod faults;
 mod manifest;
 mod measuring;
+mod nearest;
+mod places;
 mod play;
 mod report;
 mod rollout;
@@ -26,8 +28,6 @@ pub use report::{
 };
 pub use rollout::{Phase, Rollout, rollout};
 pub use run::{Entry, Scenario, SimulateError, admit, apply, simulate};
-pub use script::{
-    Action, Annotate, Decide, Phase as PromotionPhase, Script, ScriptError, State, Step, config,
-};
+pub use script::{Action, Annotate, Decide, Script, ScriptError, State, Step, config};
 pub use vending::{Vending, vending};
 pub use world::{VirtualClock, World, WorldError};

@@ -1,5 +1,6 @@
 //! Manifests from files, with the place each one stands at.
 
+use crate::places;
 use serde_json::Value;
 use std::{
     fmt, io,
@@ -54,29 +55,10 @@ impl Manifest {
         self.metadata("namespace").unwrap_or_default()
     }
 
-    /// The line of a field, by its path (`spec.owner.team`, `spec.environments[0].name`): the last part of the path that
-    /// is found, in order, from the document's beginning.
+    /// The line of a field, by its path: `spec.owner.team`, `spec.stages[2].gates[0].type`; members of lists by number or by
+    /// name. Of a path that ends nowhere, that of the last part that is there.
     pub fn line_of(&self, path: &str) -> usize {
-        let mut at = 0;
-        let lines: Vec<&str> = self.source.lines().collect();
-        for part in path
-            .split(['.', '['])
-            .filter(|part| !part.is_empty() && !part.ends_with(']'))
-        {
-            let found = lines.iter().enumerate().skip(at).find(|(_, line)| {
-                let line = line
-                    .trim_start()
-                    .trim_start_matches("- ")
-                    .trim_start_matches(['{', '"']);
-                line.strip_prefix(part)
-                    .is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
-            });
-            match found {
-                Some((line, _)) => at = line,
-                None => break,
-            }
-        }
-        self.line + at
+        self.line + places::line_of(&self.source, path).saturating_sub(1)
     }
 }
 
@@ -120,24 +102,61 @@ pub enum ManifestError {
         /// Why.
         reason: String,
     },
+    /// Several are wrong: one line for each.
+    #[error("{}", lines(.0))]
+    Several(Vec<ManifestError>),
+}
+
+impl ManifestError {
+    /// All of them as one; `None`: there is none.
+    pub(crate) fn all(mut errors: Vec<Self>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+
+    /// The errors that it consists of.
+    pub fn each(self) -> Vec<Self> {
+        match self {
+            Self::Several(errors) => errors,
+            error => vec![error],
+        }
+    }
+}
+
+/// Each with its causes, on a line of its own.
+fn lines(errors: &[ManifestError]) -> String {
+    let line = |error: &ManifestError| match error {
+        ManifestError::Unreadable { source, .. } => format!("{error}: {source}"),
+        error => error.to_string(),
+    };
+    let lines: Vec<String> = errors.iter().map(line).collect();
+    lines.join("\n")
 }
 
 /// Loads all manifests of these files and directories. A directory gives its files that end in `.yaml`, `.yml` or
 /// `.json`, in the order of their names, as `kubectl apply -f` does; Namespaces come first.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Manifest>, ManifestError> {
-    let mut manifests = Vec::new();
+    let (mut manifests, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
-        let before = manifests.len();
+        let before = (manifests.len(), errors.len());
         for file in files(path)? {
             let text = std::fs::read_to_string(&file).map_err(|source| ManifestError::Unreadable {
                 path: file.clone(),
                 source,
-            })?;
-            manifests.extend(parse(&file, &text)?);
+            });
+            match text.and_then(|text| parse(&file, &text)) {
+                Ok(found) => manifests.extend(found),
+                Err(error) => errors.extend(error.each()),
+            }
         }
-        if manifests.len() == before {
+        if (manifests.len(), errors.len()) == before {
             return Err(ManifestError::Empty { path: path.clone() });
         }
+    }
+    if let Some(error) = ManifestError::all(errors) {
+        return Err(error);
     }
     manifests.sort_by_key(|manifest| manifest.kind() != "Namespace");
     Ok(manifests)

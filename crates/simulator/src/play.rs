@@ -66,13 +66,13 @@ impl Play {
             let Some(step) = self.steps.pop_front() else { break };
             (self.held, self.before) = (None, now);
             for action in &step.actions {
-                told.push(self.act(world, action).await?);
+                told.push(self.act(world, &step.place, action).await?);
             }
         }
         Ok((true, told))
     }
 
-    async fn act(&mut self, world: &World, action: &Action) -> Result<Entry, ManifestError> {
+    async fn act(&mut self, world: &World, place: &str, action: &Action) -> Result<Entry, ManifestError> {
         Ok(match action {
             Action::Apply(file, manifests) => {
                 for manifest in manifests {
@@ -85,12 +85,12 @@ impl Play {
                 let note = format!("{} {}", answer.status, answer.body);
                 entry(world, "Scenario", &answer.matches, "Answered", &note, false)
             }
-            Action::Decide(decide) => self.decide(world, decide).await,
-            Action::Annotate(annotate) => self.annotate(world, annotate).await,
+            Action::Decide(decide) => self.decide(world, place, decide).await,
+            Action::Annotate(annotate) => self.annotate(world, place, annotate).await,
         })
     }
 
-    async fn decide(&mut self, world: &World, decide: &Decide) -> Entry {
+    async fn decide(&mut self, world: &World, place: &str, decide: &Decide) -> Entry {
         let Decide {
             promotion,
             user,
@@ -100,6 +100,13 @@ impl Play {
         } = decide;
         let object = object_of(world, promotion);
         let awaiting = &object["status"]["awaiting"][0];
+        if awaiting.is_null() {
+            // Without a digest there is nothing that could be decided.
+            let why = standing(&object, promotion);
+            let note = format!("{decision} by {user}: nothing waits for an Approval; {why}");
+            self.failed.push(format!("{place}: {note}"));
+            return entry(world, "Scenario", promotion, "Refused", &note, true);
+        }
         let mut spec = json!({
             "action": "Promotion", "digest": awaiting["digest"], "decision": decision, "approver": user,
             "subject": {"kind": "EnvironmentPromotion", "name": promotion},
@@ -130,8 +137,9 @@ impl Play {
             } else {
                 "was refused"
             };
-            self.failed
-                .push(format!("{decision} of promotion {promotion} by {who} {how}"));
+            self.failed.push(format!(
+                "{place}: {decision} of promotion {promotion} by {who} {how}"
+            ));
         }
         match result {
             Ok(()) => entry(
@@ -153,7 +161,7 @@ impl Play {
         }
     }
 
-    async fn annotate(&mut self, world: &World, annotate: &Annotate) -> Entry {
+    async fn annotate(&mut self, world: &World, place: &str, annotate: &Annotate) -> Entry {
         let name = &annotate.promotion;
         let annotations: serde_json::Map<String, Value> = annotate
             .set
@@ -184,8 +192,9 @@ impl Play {
             Err(error) => Err(kube::Error::HttpError(error)),
         };
         if let Err(error) = result {
-            self.failed
-                .push(format!("promotion {name} could not be annotated: {error}"));
+            self.failed.push(format!(
+                "{place}: promotion {name} could not be annotated: {error}"
+            ));
         }
         entry(world, "Scenario", name, "Annotated", &note.join(", "), false)
     }
@@ -200,7 +209,8 @@ impl Play {
                 more => format!("{more} steps were"),
             };
             failures.push(format!(
-                "{left} not reached; the next one waits{}",
+                "{left} not reached; the next one, {}, waits{}",
+                step.place,
                 why.map(|why| format!(": {why}")).unwrap_or_default()
             ));
         }
@@ -227,6 +237,20 @@ fn object_of(world: &World, promotion: &str) -> Value {
         .into_iter()
         .find(|object| object["metadata"]["name"] == promotion);
     found.unwrap_or(Value::Null)
+}
+
+/// What a promotion does instead of waiting for a person.
+fn standing(object: &Value, promotion: &str) -> String {
+    if object.is_null() {
+        return format!("there is no promotion {promotion}");
+    }
+    let status = &object["status"];
+    let text = |field: &str| status[field].as_str().unwrap_or_default();
+    match (text("phase"), text("message")) {
+        ("", _) => format!("promotion {promotion} has not been looked at"),
+        (phase, "") => format!("promotion {promotion} is {phase}"),
+        (phase, message) => format!("promotion {promotion} is {phase}: {message}"),
+    }
 }
 
 /// What does not hold, if something does not.

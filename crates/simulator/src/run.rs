@@ -9,7 +9,7 @@ use crate::{
     world::{World, WorldError},
 };
 use http::Method;
-use kube::Client;
+use kube::{Client, core::Status};
 use operator::Config;
 use serde::Serialize;
 use serde_json::Value;
@@ -242,12 +242,15 @@ pub async fn admit(manifests: &[Manifest]) -> Result<(), SimulateError> {
     Ok(())
 }
 
-/// Creates the objects of all manifests.
+/// Creates the objects of all manifests; the error says everything that is wrong with any of them.
 pub async fn apply(client: &Client, manifests: &[Manifest]) -> Result<(), ManifestError> {
+    let mut errors = Vec::new();
     for manifest in manifests {
-        create(client, manifest).await?;
+        if let Err(error) = create(client, manifest).await {
+            errors.extend(error.each());
+        }
     }
-    Ok(())
+    ManifestError::all(errors).map_or(Ok(()), Err)
 }
 
 /// Creates one object as kubectl does: strictly, so that an unknown field is an error.
@@ -320,19 +323,43 @@ async fn send(
     match client.request::<Value>(request).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => {
-            let cause = status.details.as_ref().and_then(|details| details.causes.first());
-            let field = cause
-                .map(|cause| cause.field.clone())
-                .filter(|field| !field.is_empty());
-            // Strict decoding names the field in its message only.
-            let unknown = status
-                .message
-                .split_once("unknown field \"")
-                .and_then(|(_, rest)| rest.split('"').next());
-            let field = field.or_else(|| unknown.map(str::to_owned)).unwrap_or_default();
-            Err(manifest.wrong(&field, format!("{manifest}: {}", status.message)))
+            let found = findings(&status);
+            let errors = found
+                .into_iter()
+                .map(|(field, reason)| manifest.wrong(&field, format!("{manifest}: {reason}")));
+            let errors: Vec<ManifestError> = errors.collect();
+            ManifestError::all(errors).map_or(Ok(()), Err)
         }
         Err(error) => Err(manifest.wrong("", format!("{manifest}: {error}"))),
+    }
+}
+
+/// What the API server says is wrong: field and reason of each, at least one.
+fn findings(status: &Status) -> Vec<(String, String)> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    // "<nil>" is about no field: it says that rules are looked at once the schema holds.
+    let causes: Vec<_> = causes
+        .filter(|cause| !matches!(cause.field.as_str(), "" | "<nil>"))
+        .collect();
+    // Strict decoding names fields in its message only.
+    let unknown: Vec<&str> = status
+        .message
+        .split("unknown field \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    match (causes.as_slice(), unknown.as_slice()) {
+        ([], []) => vec![(String::new(), status.message.clone())],
+        ([only], _) => vec![(only.field.clone(), status.message.clone())],
+        ([], [only]) => vec![((*only).to_owned(), status.message.clone())],
+        ([], several) => several
+            .iter()
+            .map(|field| ((*field).to_owned(), format!("unknown field {field:?}")))
+            .collect(),
+        (several, _) => several
+            .iter()
+            .map(|cause| (cause.field.clone(), format!("{}: {}", cause.field, cause.message)))
+            .collect(),
     }
 }
 

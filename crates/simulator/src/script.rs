@@ -1,15 +1,30 @@
 //! A scenario file: what people do, and what gates are answered, at which moment of a simulation.
 
-use crate::manifest::{Manifest, ManifestError, parse};
+use crate::{
+    manifest::{Manifest, ManifestError, parse},
+    nearest::hint,
+};
 use jiff::{SignedDuration, Timestamp};
 use operator::{Config, ConfigError};
-use serde::Deserialize;
+use promotion::Phase;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
+
+/// The annotations of a promotion that the operator answers, without their prefix.
+const REQUESTS: [&str; 7] = [
+    "abort",
+    "hold",
+    "reconcile-requested-at",
+    "requested-by",
+    "retry",
+    "reverify",
+    "skip-bake",
+];
 
 /// The most objects that one template makes.
 const MOST: u32 = 1000;
@@ -60,6 +75,8 @@ pub struct Script {
 /// One step: waits for its moment, then does what it names.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Where it stands: `scene.yaml: steps[2]`.
+    pub place: String,
     /// Virtual time since the start.
     pub at: Option<SignedDuration>,
     /// Virtual time since the step before, or since `when` holds.
@@ -110,7 +127,23 @@ pub struct Annotate {
     /// The promotion.
     pub promotion: String,
     /// The keys without their prefix, and their values.
+    #[serde(deserialize_with = "texts")]
     pub set: BTreeMap<String, String>,
+}
+
+/// Texts by name. What is no text would become one that nobody has written: `null`, `1e3`.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let values: BTreeMap<String, Value> = BTreeMap::deserialize(deserializer)?;
+    let text = |(key, value): (String, Value)| match value {
+        Value::String(text) => Ok((key, text)),
+        Value::Null => Err(D::Error::custom(format!(
+            "{key}: must be a text, not null; an empty text takes the annotation away"
+        ))),
+        other => Err(D::Error::custom(format!(
+            "{key}: must be a text, not {other}; write it in quotes"
+        ))),
+    };
+    values.into_iter().map(text).collect()
 }
 
 /// Something that holds or not. All that is named must hold.
@@ -141,25 +174,6 @@ pub struct State {
     /// How many of its accounts have the newest revision of their Baseline, proven by AWS.
     #[serde(default)]
     pub on_newest: Option<usize>,
-}
-
-/// A phase of a promotion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the phases of the API")]
-pub enum Phase {
-    Pending,
-    Planned,
-    WaitingApproval,
-    WaitingWindow,
-    Paused,
-    RollingOut,
-    Verifying,
-    Baking,
-    RollingBack,
-    RolledBack,
-    Stopped,
-    Aborted,
-    Succeeded,
 }
 
 #[derive(Deserialize)]
@@ -277,14 +291,16 @@ impl Script {
             .collect();
         if !answers.is_empty() {
             steps.push(Step {
+                place: format!("{}: answers", path.display()),
                 at: None,
                 after: None,
                 when: None,
                 actions: answers,
             });
         }
-        for step in file.steps {
-            steps.push(step_of(directory, step)?);
+        for (number, step) in file.steps.into_iter().enumerate() {
+            let place = format!("{}: steps[{number}]", path.display());
+            steps.push(step_of(place, directory, step)?);
         }
         let script = Self {
             start: file.start,
@@ -338,6 +354,9 @@ fn read(text: &str) -> Result<File, String> {
             return Err(format!("{place}: prometheus and body exclude each other"));
         }
     }
+    for (number, step) in file.steps.iter().enumerate() {
+        people(&file, number, step)?;
+    }
     let states = file
         .expect
         .iter()
@@ -365,6 +384,40 @@ fn read(text: &str) -> Result<File, String> {
     Ok(file)
 }
 
+/// Who decides is somebody, and what is asked of a promotion is something that it answers.
+fn people(file: &File, number: usize, step: &StepFile) -> Result<(), String> {
+    for (key, decide) in [("approve", &step.approve), ("reject", &step.reject)] {
+        // Whom the API server has to refuse may be anybody.
+        let Some(decide) = decide.as_ref().filter(|decide| !decide.refused) else {
+            continue;
+        };
+        if !file.approvers.contains_key(&decide.user) {
+            let known: Vec<&str> = file.approvers.keys().map(String::as_str).collect();
+            let known = if known.is_empty() {
+                "it names nobody".to_owned()
+            } else {
+                format!("it names {}", known.join(", "))
+            };
+            return Err(format!(
+                "steps[{number}].{key}.as: {:?} is not among approvers: {known}",
+                decide.user
+            ));
+        }
+    }
+    let unknown = step
+        .annotate
+        .iter()
+        .flat_map(|annotate| annotate.set.keys())
+        .find(|key| !REQUESTS.contains(&key.as_str()));
+    let Some(key) = unknown else { return Ok(()) };
+    let bare = key.strip_prefix("bulkhead.dev/").unwrap_or(key);
+    Err(format!(
+        "steps[{number}].annotate.set: {key:?} is none of {}{}",
+        REQUESTS.join(", "),
+        hint(bare, REQUESTS)
+    ))
+}
+
 /// The first duration before zero.
 fn negative(file: &File) -> Option<String> {
     let is = |duration: Option<SignedDuration>| duration.is_some_and(|duration| duration.is_negative());
@@ -381,13 +434,14 @@ fn negative(file: &File) -> Option<String> {
         })
 }
 
-fn step_of(directory: &Path, step: StepFile) -> Result<Step, ScriptError> {
+fn step_of(place: String, directory: &Path, step: StepFile) -> Result<Step, ScriptError> {
     let mut actions = Vec::new();
     if let Some(answer) = step.answer {
         actions.push(Action::Answer(answer.answer()));
     }
     if let Some(file) = step.apply {
-        let shown = file.display().to_string();
+        let shown = file.file_name().unwrap_or(file.as_os_str());
+        let shown = shown.to_string_lossy().into_owned();
         let objects = Objects {
             file,
             count: None,
@@ -405,6 +459,7 @@ fn step_of(directory: &Path, step: StepFile) -> Result<Step, ScriptError> {
     }
     actions.extend(step.annotate.map(Action::Annotate));
     Ok(Step {
+        place,
         at: step.at,
         after: step.after,
         when: step.when,
@@ -483,6 +538,25 @@ mod tests {
             refused("steps: [{at: 1m}, {after: -5m}]"),
             "steps[1].after: must not be negative"
         );
+        let annotate = |set: &str| refused(&format!("steps: [{{annotate: {{promotion: p, set: {set}}}}}]"));
+        let null = annotate("{hold: null}");
+        assert!(
+            null.starts_with("steps[0].annotate.set") && null.contains("hold: must be a text, not null"),
+            "{null}"
+        );
+        assert!(annotate("{retry: 1}").contains("retry: must be a text, not 1"));
+        let misspelt = annotate("{skipbake: x}");
+        assert!(
+            misspelt.starts_with("steps[0].annotate.set: \"skipbake\" is none of abort, ")
+                && misspelt.ends_with("; did you mean skip-bake?"),
+            "{misspelt}"
+        );
+        assert!(annotate("{bulkhead.dev/hold: x}").ends_with("; did you mean hold?"));
+        assert_eq!(
+            refused("approvers: {a: [], b: []}\nsteps: [{}, {reject: {promotion: p, as: c}}]"),
+            "steps[1].reject.as: \"c\" is not among approvers: it names a, b"
+        );
+        assert!(read("steps: [{approve: {promotion: p, as: c, refused: true}}]").is_ok());
         assert_eq!(
             refused("apply: [{file: x, count: 0}]"),
             "apply[0].count: must be 1 to 1000"

@@ -1,12 +1,19 @@
 //! What is wanted, compared with what there is: everything that would be changed in the end, not only what could be
 //! changed now. Pure.
 
-use super::{revisions, revisions::RevisionChange, snapshot::Objects};
-use desired::Resolved;
-use model::{
-    AccountKey, DesiredAccount, DesiredPolicy, JournalEntry, ObservedAccount, ObservedOrg, Plan, TagKey,
-    Tags, Verdict, tag_keys,
+use super::{
+    pins::Pinned,
+    promotions::{Grounds, RefusedPromotion, Said, travel},
+    revisions,
+    revisions::RevisionChange,
+    snapshot::Objects,
 };
+use desired::{Decoded, Resolved};
+use model::{
+    AccountKey, AccountView, ApprovalAction, DesiredAccount, DesiredPolicy, JournalEntry, ObservedAccount,
+    ObservedOrg, Plan, Reason, TagChange, TagKey, Tags, Verdict, tag_keys,
+};
+use promotion::{Objection, Why as Objecting};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +26,8 @@ pub(crate) struct Difference {
     pub(crate) revisions: Vec<RevisionChange>,
     /// Baselines that are not accepted.
     pub(crate) refused: Vec<RefusedBaseline>,
+    /// Promotions that are not accepted.
+    pub(crate) promotions: Vec<RefusedPromotion>,
     pub(crate) summary: Summary,
 }
 
@@ -37,6 +46,9 @@ pub(crate) struct AccountChange {
     /// What somebody has to decide first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) awaiting: Vec<String>,
+    /// The pin that says which revision it gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pin: Option<Pinned>,
 }
 
 /// Why something is not done.
@@ -89,9 +101,28 @@ pub(crate) enum Action {
         /// Absent: it is removed.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<String>,
+        /// The value stays as it is. Absent: it is changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept: Option<Kept>,
     },
     /// The object is gone: its account stays as it is.
     Leave,
+}
+
+/// Why a tag keeps its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Kept {
+    /// Until a person approves.
+    AwaitsApproval,
+    /// It never changes.
+    Immutable,
+}
+
+impl Action {
+    /// Is something changed?
+    fn acts(&self) -> bool {
+        !matches!(self, Self::Tag { kept: Some(_), .. })
+    }
 }
 
 /// A Baseline that is not accepted.
@@ -100,6 +131,8 @@ pub(crate) struct RefusedBaseline {
     pub(crate) baseline: String,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
+    /// New accounts that wait until it is.
+    pub(crate) accounts: usize,
 }
 
 /// How many of each; every account counts once but for a change that moves it too.
@@ -110,6 +143,8 @@ pub(crate) struct Summary {
     #[serde(rename = "move")]
     pub(crate) moves: usize,
     pub(crate) leave: usize,
+    /// Baselines with another content.
+    pub(crate) baselines: usize,
     pub(crate) waiting: usize,
     pub(crate) refused: usize,
 }
@@ -124,6 +159,13 @@ pub(crate) struct Sides<'a> {
     pub(crate) plan: Option<&'a Plan>,
     /// Objects that are gone.
     pub(crate) leaving: &'a BTreeSet<AccountKey>,
+    /// Pins that hold.
+    pub(crate) pins: &'a BTreeMap<AccountKey, Pinned>,
+    pub(crate) grounds: &'a Grounds<'a>,
+    /// What keeps promotions from being accepted.
+    pub(crate) objections: &'a BTreeMap<String, Vec<Objection>>,
+    /// File and line of a promotion's field.
+    pub(crate) place: &'a dyn Fn(&str, &str) -> Option<String>,
 }
 
 /// Compares.
@@ -150,8 +192,21 @@ pub(crate) fn difference(sides: Sides<'_>) -> Difference {
         .map(|key| (key, change(key, None, vec![Action::Leave], None)));
     let by_key: BTreeMap<&AccountKey, AccountChange> = rejected.chain(accepted).chain(left).collect();
     let accounts: Vec<AccountChange> = by_key
-        .into_values()
-        .filter(|change| !change.actions.is_empty() || change.reason.is_some() || !change.awaiting.is_empty())
+        .into_iter()
+        .map(|(key, mut change)| {
+            change.pin = sides.pins.get(key).cloned();
+            (key, change)
+        })
+        .filter(|(key, change)| {
+            // A pin is worth a line where it keeps something away.
+            let pinned = change
+                .pin
+                .as_ref()
+                .is_some_and(|pin| pin.unjudged || resolved.updates.contains_key(*key));
+            let told = !change.actions.is_empty() || change.reason.is_some() || !change.awaiting.is_empty();
+            told || pinned
+        })
+        .map(|(_, change)| change)
         .collect();
     let refused = resolved.baselines.iter().filter_map(|(name, verdict)| {
         let rejection = verdict.as_ref().err()?;
@@ -159,14 +214,96 @@ pub(crate) fn difference(sides: Sides<'_>) -> Difference {
             baseline: name.clone(),
             reason: rejection.reason.as_str(),
             message: rejection.message.clone(),
+            accounts: accounts
+                .iter()
+                .filter(|change| change.waits_for_baseline())
+                .filter(|change| {
+                    let key = AccountKey::new(&change.namespace, &change.name);
+                    of_baseline(sides, &key) == Some(name)
+                })
+                .count(),
         })
     });
     let refused: Vec<RefusedBaseline> = refused.collect();
+    let promotions = promotions(sides);
+    let revisions = revisions::changes(resolved, objects, |baseline, to| {
+        let accounts = members(sides, baseline);
+        travel(sides.grounds, sides.objections, baseline, to, &accounts)
+    });
+    let wrong = promotions.iter().filter(|promotion| !promotion.waits).count();
+    let summary = Summary {
+        baselines: revisions.len(),
+        ..summary(&accounts, refused.len() + wrong)
+    };
     Difference {
-        summary: summary(&accounts, refused.len()),
-        revisions: revisions::changes(resolved, objects),
         accounts,
+        revisions,
         refused,
+        promotions,
+        summary,
+    }
+}
+
+/// Name of the Baseline of an account.
+fn of_baseline<'a>(sides: Sides<'a>, key: &AccountKey) -> Option<&'a str> {
+    match sides.objects.accounts.get(key)? {
+        Decoded::Good(object) => object
+            .spec
+            .baseline_or(sides.grounds.config.default_baseline.as_deref()),
+        Decoded::Poison(_) => None,
+    }
+}
+
+/// Accounts of a Baseline: environment, the revision each has, and whether a pin holds it.
+fn members(sides: Sides<'_>, baseline: &str) -> Vec<(String, Option<String>, bool)> {
+    let accounts = sides
+        .objects
+        .accounts
+        .iter()
+        .filter_map(|(key, account)| match account {
+            Decoded::Good(object) => Some((key, object)),
+            Decoded::Poison(_) => None,
+        });
+    accounts
+        .filter(|(key, _)| of_baseline(sides, key) == Some(baseline))
+        .map(|(key, object)| {
+            let entry = sides.resolved.journal.get(key);
+            let assigned = entry.and_then(|entry| entry.assigned.as_ref());
+            (
+                object.spec.environment.clone(),
+                assigned.map(|assigned| assigned.revision.name.to_string()),
+                sides.pins.contains_key(key),
+            )
+        })
+        .collect()
+}
+
+fn promotions(sides: Sides<'_>) -> Vec<RefusedPromotion> {
+    let each = sides.objections.iter().map(|(name, objections)| {
+        let said = objections.iter().map(|objection| Said {
+            reason: objection.why.as_str(),
+            path: objection.path.clone(),
+            message: objection.message.clone(),
+            place: (sides.place)(name, &objection.path),
+        });
+        RefusedPromotion {
+            promotion: name.clone(),
+            waits: objections
+                .iter()
+                .all(|objection| objection.why == Objecting::RevisionNotFound),
+            objections: said.collect(),
+        }
+    });
+    each.collect()
+}
+
+impl AccountChange {
+    /// It waits for a Baseline that is not accepted, as all new ones of that Baseline do.
+    pub(crate) fn waits_for_baseline(&self) -> bool {
+        let reason = Reason::BaselineNotAccepted.as_str();
+        self.reason
+            .as_ref()
+            .is_some_and(|why| why.waits && why.reason == reason)
     }
 }
 
@@ -185,6 +322,7 @@ fn change(key: &AccountKey, id: Option<String>, actions: Vec<Action>, reason: Op
         actions,
         reason,
         awaiting: Vec::new(),
+        pin: None,
     }
 }
 
@@ -204,7 +342,7 @@ fn of_account(sides: Sides<'_>, desired: &DesiredAccount, entry: &JournalEntry) 
         .or(entry.account_id.as_ref());
     let account = id.and_then(|id| sides.observed.accounts.get(id));
     let actions = match (account, &refused) {
-        (Some(account), _) => changed(sides, desired, entry, account),
+        (Some(account), _) => changed(sides, desired, entry, account, view),
         // What it is bound to cannot be seen, or what it asks for is not to be had.
         (None, Some(_)) => Vec::new(),
         (None, None) if id.is_some() => Vec::new(),
@@ -241,7 +379,7 @@ fn created(desired: &DesiredAccount) -> Vec<Action> {
             .iter()
             .map(|policy| Action::Attach(wanted(policy))),
     );
-    actions.extend(tags(&desired.tags, &Tags::new(), std::iter::empty()));
+    actions.extend(tags(&desired.tags, &Tags::new(), std::iter::empty(), |_| None));
     actions
 }
 
@@ -251,6 +389,7 @@ fn changed(
     desired: &DesiredAccount,
     entry: &JournalEntry,
     account: &ObservedAccount,
+    view: Option<&AccountView>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let assigned = entry.assigned.as_ref();
@@ -270,10 +409,12 @@ fn changed(
     actions.extend(policies(sides, desired, account));
     let stored = assigned.into_iter().flat_map(|assigned| &assigned.tag_keys);
     let nothing = Tags::new();
+    let carried = account.tags.as_ref().unwrap_or(&nothing);
     actions.extend(tags(
         &desired.tags,
-        account.tags.as_ref().unwrap_or(&nothing),
+        carried,
         entry.managed_tags.keys().chain(stored),
+        |key| kept(desired, entry, carried, view, key),
     ));
     actions
 }
@@ -331,8 +472,41 @@ fn parts(objects: &Objects, name: &str) -> Vec<String> {
         .map_or_else(Vec::new, |policy| policy.parts.clone())
 }
 
-/// Tags that are to be written or removed. `ours`: keys that Bulkhead has written.
-fn tags<'k>(desired: &'k Tags, carried: &Tags, ours: impl Iterator<Item = &'k TagKey>) -> Vec<Action> {
+/// Does the account keep its value of this tag, whatever is wanted?
+fn kept(
+    desired: &DesiredAccount,
+    entry: &JournalEntry,
+    carried: &Tags,
+    view: Option<&AccountView>,
+    key: &TagKey,
+) -> Option<Kept> {
+    let old = entry.managed_tags.get(key).or(carried.get(key))?;
+    let new = desired.tags.get(key)?;
+    let rule = desired.tag_changes.get(key);
+    let awaits = view.is_some_and(|view| {
+        let mut awaiting = view.awaiting.iter();
+        awaiting.any(|awaiting| awaiting.action == ApprovalAction::TagChange)
+    });
+    // What somebody else has written is overwritten only when a person says so.
+    let foreign = !entry.managed_tags.contains_key(key) && entry.account_id.is_some();
+    if old == new {
+        None
+    } else if awaits && (rule == Some(&TagChange::Approved) || foreign) {
+        Some(Kept::AwaitsApproval)
+    } else if rule == Some(&TagChange::Immutable) {
+        Some(Kept::Immutable)
+    } else {
+        None
+    }
+}
+
+/// Tags that are to be written or removed. `ours`: keys that Bulkhead has written; `kept`: which values stay.
+fn tags<'k>(
+    desired: &'k Tags,
+    carried: &Tags,
+    ours: impl Iterator<Item = &'k TagKey>,
+    kept: impl Fn(&TagKey) -> Option<Kept>,
+) -> Vec<Action> {
     let mut keys: BTreeSet<&TagKey> = desired.keys().collect();
     keys.extend(ours.filter(|key| carried.contains_key(*key) && !key.as_str().starts_with(tag_keys::PREFIX)));
     keys.into_iter()
@@ -341,6 +515,7 @@ fn tags<'k>(desired: &'k Tags, carried: &Tags, ours: impl Iterator<Item = &'k Ta
             key: key.to_string(),
             from: carried.get(key).map(ToString::to_string),
             to: desired.get(key).map(ToString::to_string),
+            kept: kept(key),
         })
         .collect()
 }
@@ -356,13 +531,16 @@ fn summary(accounts: &[AccountChange], refused: usize) -> Summary {
             summary.create += 1;
         } else if has(|action| matches!(action, Action::Leave)) {
             summary.leave += 1;
-        } else if !change.actions.is_empty() {
+        } else if change.actions.iter().any(Action::acts) {
             summary.change += 1;
             summary.moves += usize::from(has(|action| matches!(action, Action::Move { .. })));
         }
         match &change.reason {
             Some(why) if why.waits => summary.waiting += 1,
             Some(_) => summary.refused += 1,
+            None if !change.actions.is_empty() && !change.actions.iter().any(Action::acts) => {
+                summary.waiting += 1;
+            }
             None => {}
         }
     }

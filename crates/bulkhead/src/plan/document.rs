@@ -215,8 +215,16 @@ fn observed(snapshot: model::Snapshot, at: Timestamp) -> ObservedOrg {
     let mut observed = ObservedOrg::default();
     observed.observe(seen, at);
     // It is all there is to see: nothing is read again before something is said of an account.
-    for account in observed.accounts.values_mut() {
-        account.tags_confirmed = true;
+    for account in observed.accounts.clone().into_values() {
+        let read = Observation::Account {
+            began: at,
+            id: account.id.clone(),
+            account: Some(ObservedAccount {
+                tags_confirmed: true,
+                ..account
+            }),
+        };
+        observed.observe(read, at);
     }
     observed
 }

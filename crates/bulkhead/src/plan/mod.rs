@@ -5,6 +5,8 @@
 //! document.rs     the same as one document
 //! live.rs         the same, asked of the cluster and of AWS
 //! wanted.rs       what the files want, laid over it
+//! pins.rs         pins of accounts, as the operator judges them
+//! promotions.rs   promotions, as the operator judges them, and how changes travel by them
 //! difference.rs   what is wanted, compared with it, account by account
 //! revisions.rs    what a Baseline says that it did not say before
 //! render.rs       all of it, for people
@@ -16,6 +18,8 @@
 mod difference;
 mod document;
 mod live;
+mod pins;
+mod promotions;
 mod render;
 mod revisions;
 mod snapshot;
@@ -25,16 +29,18 @@ mod wanted;
 
 use crate::{
     args::{Format, PlanArgs},
+    clock::WallClock,
     complain, configuration, manifests, output,
 };
 use desired::{Decoded, Inputs, Memory, Promoted, Resolved};
 use difference::{Action, Difference, Sides};
 use document::Document;
+use executor::Clock;
 use jiff::{SignedDuration, Timestamp};
-use model::{
-    AccountId, ApprovalPolicy, Approvals, Mark, Plan, Revision, RevisionHash, RevisionName, Spending, Turns,
-};
+use model::{AccountId, ApprovalPolicy, Approvals, Mark, Plan, Spending, Turns};
 use operator::Config;
+use promotions::Grounds;
+use simulator::{Manifest, ManifestError};
 use snapshot::{Objects, Snapshot};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,6 +48,8 @@ use std::{
     process::ExitCode,
 };
 use wanted::Wanted;
+
+const PROMOTION: &str = "EnvironmentPromotion";
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +83,22 @@ pub(crate) fn main(args: &PlanArgs) -> ExitCode {
 
 fn run(args: &PlanArgs) -> Result<(String, u8), Error> {
     let wanted = Wanted::load(&args.files)?;
-    let now = if args.live {
+    let mut now = if args.live {
         live(args, &wanted)?
     } else {
         match &args.observed {
             Some(path) => snapshot::read(path)?,
-            None => Snapshot::default(),
+            None => Snapshot {
+                at: WallClock::new().now(),
+                blind: true,
+                ..Snapshot::default()
+            },
         }
     };
     let config = config(args, &wanted, &now)?;
+    if args.config.is_some() {
+        now.config = Some(config.clone());
+    }
     let difference = compare(&config, &wanted, args.prune, now);
     let status = if wanted.is_refused(&difference) {
         1
@@ -159,7 +174,22 @@ fn config(args: &PlanArgs, wanted: &Wanted, now: &Snapshot) -> Result<Config, Er
 fn compare(config: &Config, wanted: &Wanted, prune: bool, now: Snapshot) -> Difference {
     let mut objects = now.objects;
     let leaving = wanted.overlay(&mut objects, prune);
-    let resolved = resolve(config, &objects);
+    let mut promoted = promoted(&objects);
+    let known = pins::Known {
+        objects: &objects,
+        default_baseline: config.default_baseline.as_deref(),
+        now: (now.at != snapshot::SEEN).then_some(now.at),
+        blind: now.blind,
+    };
+    let pins = pins::judge(&known, &mut promoted);
+    let resolved = resolve(config, &objects, &promoted);
+    let grounds = Grounds {
+        objects: &objects,
+        resolved: &resolved,
+        config,
+        any_host: now.config.is_none(),
+    };
+    let objections = promotions::refused(&grounds);
     let plan = now.observed.root.is_some().then(|| {
         // Whether the admission policy is in force is not everybody's to read; where it is not, the operator says so.
         let policy = ApprovalPolicy::InForce {
@@ -179,13 +209,85 @@ fn compare(config: &Config, wanted: &Wanted, prune: bool, now: Snapshot) -> Diff
         observed: &now.observed,
         plan: plan.as_ref(),
         leaving: &leaving,
+        pins: &pins,
+        grounds: &grounds,
+        objections: &objections,
+        place: &|promotion, path| wanted.place(promotion, path),
     })
 }
 
-fn resolve(config: &Config, objects: &Objects) -> Resolved {
+/// What keeps the operator from accepting promotions among these manifests, with file and line.
+pub(crate) fn refused_promotions(manifests: &[Manifest], config: &Config) -> Vec<ManifestError> {
+    // What may be over without a change of the spec is shown when it is looked at.
+    refused(manifests, config, |why| why != promotion::Why::RevisionNotFound)
+}
+
+fn refused(
+    manifests: &[Manifest],
+    config: &Config,
+    counts: impl Fn(promotion::Why) -> bool,
+) -> Vec<ManifestError> {
+    let objects = objects(manifests);
+    let resolved = resolve(config, &objects, &promoted(&objects));
+    let grounds = Grounds {
+        objects: &objects,
+        resolved: &resolved,
+        config,
+        any_host: false,
+    };
+    let mut errors = Vec::new();
+    let objections = promotions::refused(&grounds);
+    // What cannot be decoded the API server refuses, and says why.
+    let understood = objections
+        .into_iter()
+        .filter(|(name, _)| matches!(objects.promotions.get(name), Some(Decoded::Good(_))));
+    for (name, objections) in understood {
+        let stands = |manifest: &&Manifest| manifest.kind() == PROMOTION && manifest.name() == name;
+        let Some(manifest) = manifests.iter().find(stands) else {
+            continue;
+        };
+        let wrong = objections.iter().filter(|objection| counts(objection.why));
+        errors.extend(wrong.map(|objection| ManifestError::Wrong {
+            file: manifest.file.clone(),
+            line: manifest.line_of(&objection.path),
+            reason: format!("{manifest}: {}: {}", objection.why, objection.message),
+        }));
+    }
+    errors
+}
+
+/// Promotions among these manifests whose stages cannot run, whatever else there is: a Baseline may be in the cluster, and the
+/// operator's configuration is not known.
+pub(crate) fn invalid_promotions(manifests: &[Manifest]) -> Vec<ManifestError> {
+    let Ok(mut config) = configuration::read_or_example(None) else {
+        return Vec::new();
+    };
+    allow_hosts(manifests, &mut config);
+    refused(manifests, &config, |why| why == promotion::Why::Invalid)
+}
+
+/// Lets the gates of promotions among these manifests ask whomever they ask.
+pub(crate) fn allow_hosts(manifests: &[Manifest], config: &mut Config) {
+    let objects = objects(manifests);
+    if !objects.promotions.is_empty() {
+        promotions::allow(config, &objects);
+    }
+}
+
+/// What a plan looks at among these manifests.
+fn objects(manifests: &[Manifest]) -> Objects {
+    let mut objects = Objects::default();
+    for manifest in manifests {
+        // Others may be there; what is wrong with one is told when it is applied.
+        drop(objects.take(&manifest.object));
+    }
+    objects
+}
+
+fn resolve(config: &Config, objects: &Objects, promoted: &Promoted) -> Resolved {
     let settings = config.policy_settings();
     let inputs = Inputs {
-        promoted: &promoted(objects),
+        promoted,
         accounts: &objects.accounts,
         baselines: &objects.baselines,
         revisions: &objects.revisions,
@@ -208,12 +310,8 @@ fn promoted(objects: &Objects) -> Promoted {
         };
         let stages = object.status.iter().flat_map(|status| &status.stages);
         let current = stages.filter_map(|stage| {
-            let current = stage.current_revision.as_ref()?;
-            let revision = Revision {
-                name: RevisionName::parse(&current.name).ok()?,
-                hash: RevisionHash::parse(&current.hash).ok()?,
-            };
-            Some((stage.environment.clone(), revision))
+            let current = desired::revision(stage.current_revision.as_ref()?)?;
+            Some((stage.environment.clone(), current))
         });
         let baseline = object.spec.baseline_ref.name.clone();
         promoted.governed.entry(baseline).or_default().extend(current);

@@ -1,7 +1,8 @@
 //! A difference as people read it: accounts, then what changes in each Baseline, once, then the numbers.
 
 use super::{
-    difference::{AccountChange, Action, Difference, PolicyRef, Summary},
+    difference::{AccountChange, Action, Difference, Kept, PolicyRef, Summary},
+    promotions::{RefusedPromotion, Travel},
     revisions::{Change, EnvironmentChange, RevisionChange, RuleChange, StatementChange},
 };
 use serde_json::Value;
@@ -10,13 +11,25 @@ use std::fmt::Write as _;
 /// The whole text.
 pub(super) fn text(difference: &Difference) -> String {
     let mut lines = Vec::new();
-    for change in &difference.accounts {
+    let told_below = |change: &&AccountChange| {
+        // Once per Baseline, with their number.
+        change.actions.is_empty() && change.waits_for_baseline()
+    };
+    for change in difference.accounts.iter().filter(|change| !told_below(change)) {
         lines.extend(account(change));
         lines.push(String::new());
     }
     for refused in &difference.refused {
         lines.push(format!("! Baseline {}  {}", refused.baseline, refused.reason));
         lines.push(format!("    {}", refused.message));
+        if refused.accounts > 0 {
+            let accounts = counted(refused.accounts, "new account");
+            lines.push(format!("    keeps waiting: {accounts}"));
+        }
+        lines.push(String::new());
+    }
+    for refused in &difference.promotions {
+        lines.extend(promotion(refused));
         lines.push(String::new());
     }
     for change in &difference.revisions {
@@ -33,6 +46,7 @@ fn numbers(summary: Summary) -> String {
         change,
         moves,
         leave,
+        baselines,
         waiting,
         refused,
     } = summary;
@@ -41,6 +55,9 @@ fn numbers(summary: Summary) -> String {
         format!("{change} to change"),
         format!("{moves} to move"),
     ];
+    if baselines > 0 {
+        parts.push(format!("{} to change", counted(baselines, "Baseline")));
+    }
     for (count, what) in [(leave, "to leave"), (waiting, "waiting")] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
@@ -50,6 +67,54 @@ fn numbers(summary: Summary) -> String {
     format!("Plan: {}.", parts.join(", "))
 }
 
+fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
+fn promotion(refused: &RefusedPromotion) -> Vec<String> {
+    let (sign, word) = if refused.waits {
+        ("?", "waits")
+    } else {
+        ("!", "refused")
+    };
+    let mut lines = vec![format!("{sign} EnvironmentPromotion {}", refused.promotion)];
+    lines.extend(refused.objections.iter().map(|objection| {
+        let place = objection.place.as_ref();
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        format!("    {place}{word}: {}: {}", objection.reason, objection.message)
+    }));
+    lines
+}
+
+fn travels(travel: &Travel, first: bool) -> String {
+    let Some(promotion) = &travel.promotion else {
+        return "    no EnvironmentPromotion is about it: accounts keep the revision they have".to_owned();
+    };
+    let stages = travel.stages.iter().map(|stop| {
+        let name = if stop.stage == stop.environment {
+            stop.stage.clone()
+        } else {
+            format!("{} (environment {})", stop.stage, stop.environment)
+        };
+        match (stop.accounts, stop.pinned) {
+            (0, 0) => name,
+            (accounts, 0) => format!("{name} ({})", counted(accounts, "account")),
+            (accounts, pinned) => format!("{name} ({}, {pinned} pinned)", counted(accounts, "account")),
+        }
+    });
+    let stages: Vec<String> = stages.collect();
+    let what = if first { "later changes travel" } else { "travels" };
+    let mut line = format!(
+        "    {what} by EnvironmentPromotion {promotion}: {}",
+        stages.join(", then ")
+    );
+    if !travel.holds.is_empty() {
+        let _ = write!(line, "; not now: {}", travel.holds.join(", "));
+    }
+    line
+}
+
 fn account(change: &AccountChange) -> Vec<String> {
     let mut head = String::new();
     let sign = match change.actions.first() {
@@ -57,6 +122,7 @@ fn account(change: &AccountChange) -> Vec<String> {
         Some(Action::Leave) => "-",
         Some(_) => "~",
         None if change.reason.as_ref().is_some_and(|why| !why.waits) => "!",
+        None if change.reason.is_none() && change.pin.is_some() => "=",
         None => "?",
     };
     let _ = write!(head, "{sign} {}/{}", change.namespace, change.name);
@@ -74,6 +140,17 @@ fn account(change: &AccountChange) -> Vec<String> {
             }
             other => lines.push(format!("    {}", line(other))),
         }
+    }
+    if let Some(pin) = &change.pin {
+        let unjudged = if pin.unjudged {
+            " (whether it may have that only the cluster knows: --live or --observed)"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "    pinned to {} until {}: {}{unjudged}",
+            pin.revision, pin.expires_at, pin.reason
+        ));
     }
     if let Some(why) = &change.reason {
         let word = if why.waits { "waits" } else { "refused" };
@@ -99,11 +176,19 @@ fn line(action: &Action) -> String {
         Action::Attach(policy) => format!("+ policy {}", named(policy)),
         Action::Detach(policy) => format!("- policy {}", named(policy)),
         Action::Repair(policy) => format!("~ policy {}: its content is written back", named(policy)),
-        Action::Tag { key, from, to } => match (from, to) {
-            (Some(from), Some(to)) => format!("~ tag {key}: {from:?} -> {to:?}"),
-            (None, Some(to)) => format!("+ tag {key}: {to:?}"),
-            (from, None) => format!("- tag {key}: {:?}", from.as_deref().unwrap_or_default()),
-        },
+        Action::Tag { key, from, to, kept } => {
+            let kept = match kept {
+                Some(Kept::AwaitsApproval) => " (waits for an Approval)",
+                Some(Kept::Immutable) => " (refused: it never changes)",
+                None => "",
+            };
+            let edit = match (from, to) {
+                (Some(from), Some(to)) => format!("~ tag {key}: {from:?} -> {to:?}"),
+                (None, Some(to)) => format!("+ tag {key}: {to:?}"),
+                (from, None) => format!("- tag {key}: {:?}", from.as_deref().unwrap_or_default()),
+            };
+            format!("{edit}{kept}")
+        }
         Action::Leave => "the object is gone; its account stays as it is".to_owned(),
     }
 }
@@ -122,6 +207,12 @@ fn revision(change: &RevisionChange) -> Vec<String> {
         Some(from) => format!("~ Baseline {}  revision {from} -> {}", change.baseline, change.to),
     };
     let mut lines = vec![head];
+    lines.extend(
+        change
+            .travels
+            .iter()
+            .map(|travel| travels(travel, change.from.is_none())),
+    );
     if change.unknown {
         let from = change.from.as_deref().unwrap_or_default();
         lines.push(format!(
@@ -159,8 +250,15 @@ fn environment(change: &EnvironmentChange) -> Vec<String> {
 }
 
 fn statement(change: &StatementChange, name_only: bool) -> Vec<String> {
+    let parts = change.parts.join(" or ");
+    // What has no name of its own is called after its part already.
+    let of = if change.statement.contains(&parts) {
+        String::new()
+    } else {
+        format!(", {parts}")
+    };
     let head = format!(
-        "    {} {} ({})",
+        "    {} {} ({}{of})",
         sign(change.change),
         change.statement,
         change.policy_type

@@ -2,7 +2,7 @@
 //!
 //! Policies are compared by statement: in which document a statement stands changes no verdict.
 
-use super::snapshot::Objects;
+use super::{promotions::Travel, snapshot::Objects};
 use api::{BaselineRevisionSpec, RevisionEnvironment, RevisionTag};
 use desired::{Decoded, Resolved};
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub(crate) struct RevisionChange {
     pub(crate) to: String,
     /// The earlier revision is not at hand, so all of the new one is shown as added.
     pub(crate) unknown: bool,
+    /// How it gets to accounts that have another revision. Absent: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) travels: Option<Travel>,
     pub(crate) environments: Vec<EnvironmentChange>,
     pub(crate) tags: Vec<RuleChange>,
 }
@@ -54,6 +57,8 @@ pub(crate) struct StatementChange {
     pub(crate) policy_type: String,
     /// Its `Sid`, or the part of the Baseline it comes from.
     pub(crate) statement: String,
+    /// The parts of the Baseline it may come from: `guardrails[protectVpc]`, `policies[no-expensive]`.
+    pub(crate) parts: Vec<String>,
     pub(crate) change: Change,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<Value>,
@@ -73,7 +78,12 @@ pub(crate) struct RuleChange {
 }
 
 /// Every Baseline whose newest revision is not the one its status knows.
-pub(crate) fn changes(resolved: &Resolved, objects: &Objects) -> Vec<RevisionChange> {
+/// `travel`: how the change of a Baseline to a revision gets to its accounts.
+pub(crate) fn changes(
+    resolved: &Resolved,
+    objects: &Objects,
+    travel: impl Fn(&str, &str) -> Option<Travel>,
+) -> Vec<RevisionChange> {
     let contents = resolved.revisions.iter();
     contents
         .filter_map(|(name, spec)| {
@@ -89,6 +99,7 @@ pub(crate) fn changes(resolved: &Resolved, objects: &Objects) -> Vec<RevisionCha
                 baseline: spec.baseline.clone(),
                 to: name.to_string(),
                 unknown: from.is_some() && earlier.is_none(),
+                travels: travel(&spec.baseline, name.as_str()),
                 environments: environments(earlier.as_ref(), spec),
                 tags: rules(earlier.as_ref(), spec),
                 from,
@@ -128,6 +139,7 @@ fn environment(
     after: Option<&RevisionEnvironment>,
 ) -> Option<EnvironmentChange> {
     let (one, other) = (statements(before), statements(after));
+    let (one_from, other_from) = (parts(before), parts(after));
     let differs = |field: fn(&RevisionEnvironment) -> &String| {
         let values = [field(before?).clone(), field(after?).clone()];
         (values[0] != values[1]).then_some(values)
@@ -146,6 +158,11 @@ fn environment(
                 |((policy_type, statement), change, before, after)| StatementChange {
                     policy_type: policy_type.clone(),
                     statement: statement.clone(),
+                    parts: {
+                        let key = (policy_type.clone(), statement.clone());
+                        let known = other_from.get(&key).or(one_from.get(&key));
+                        known.cloned().unwrap_or_default()
+                    },
                     change,
                     before,
                     after,
@@ -162,7 +179,40 @@ fn environment(
 
 /// Statements by type and name. Those without a `Sid` are called after where they come from and what they say.
 fn statements(environment: Option<&RevisionEnvironment>) -> BTreeMap<(String, String), Value> {
-    let mut found = BTreeMap::new();
+    let told = told(environment).into_iter();
+    told.map(|(key, (statement, _))| (key, statement)).collect()
+}
+
+/// Where each of them comes from.
+fn parts(environment: Option<&RevisionEnvironment>) -> BTreeMap<(String, String), Vec<String>> {
+    let told = told(environment).into_iter();
+    told.map(|(key, (_, parts))| (key, parts)).collect()
+}
+
+/// The parts of a document that one of its statements may come from. A guardrail's statement is called after it; what is
+/// called otherwise is nobody's but a policy's.
+fn origin(parts: &[String], sid: Option<&str>) -> Vec<String> {
+    let named = |part: &&String| {
+        let name = part
+            .strip_prefix("guardrails[")
+            .and_then(|rest| rest.strip_suffix(']'));
+        let number = name.zip(sid).and_then(|(name, sid)| sid.strip_prefix(name));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let others = |part: &&String| !part.starts_with("guardrails[");
+    let found = parts.iter().find(named);
+    let found: Vec<String> = found.map_or_else(
+        || parts.iter().filter(others).cloned().collect(),
+        |part| vec![part.clone()],
+    );
+    if found.is_empty() { parts.to_vec() } else { found }
+}
+
+/// Statements with where they come from.
+type Told = BTreeMap<(String, String), (Value, Vec<String>)>;
+
+fn told(environment: Option<&RevisionEnvironment>) -> Told {
+    let mut found = Told::new();
     for policy in environment
         .into_iter()
         .flat_map(|environment| &environment.policies)
@@ -172,23 +222,27 @@ fn statements(environment: Option<&RevisionEnvironment>) -> BTreeMap<(String, St
         let list = match &document["Statement"] {
             Value::Array(list) => list.clone(),
             Value::Null => {
-                found.insert((policy.policy_type.clone(), from), document);
+                found.insert(
+                    (policy.policy_type.clone(), from),
+                    (document, policy.parts.clone()),
+                );
                 continue;
             }
             single => vec![single.clone()],
         };
         for statement in list {
+            let parts = origin(&policy.parts, statement["Sid"].as_str());
             let mut name = statement["Sid"]
                 .as_str()
                 .map_or_else(|| format!("a statement of {from}"), str::to_owned);
             // A name is a document's own: two documents may use it for two statements.
             while found
                 .get(&(policy.policy_type.clone(), name.clone()))
-                .is_some_and(|other| *other != statement)
+                .is_some_and(|(other, _)| *other != statement)
             {
                 name.push('\'');
             }
-            found.insert((policy.policy_type.clone(), name), statement);
+            found.insert((policy.policy_type.clone(), name), (statement, parts));
         }
     }
     found

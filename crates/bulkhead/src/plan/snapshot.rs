@@ -60,6 +60,8 @@ pub(crate) struct Snapshot {
     /// Its configuration, if the document has one.
     pub(crate) config: Option<Config>,
     pub(crate) objects: Objects,
+    /// Nobody has looked: of the cluster and the organization nothing is known.
+    pub(crate) blind: bool,
     /// The organization; empty: nothing of it is known, and nothing is in it.
     pub(crate) observed: ObservedOrg,
 }

@@ -3,13 +3,14 @@
 use super::{
     Error,
     difference::{AccountChange, Difference, RefusedBaseline},
+    promotions::RefusedPromotion,
     snapshot::Objects,
 };
 use crate::manifests;
 use api::{AwsAccount, Baseline, EnvironmentPromotion};
 use desired::Decoded;
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::Resource;
+use kube::{Resource, core::object::HasStatus};
 use model::AccountKey;
 use simulator::{Manifest, ManifestError};
 use std::{
@@ -32,6 +33,8 @@ pub(super) struct Wanted {
     pub(super) accounts: BTreeMap<AccountKey, AwsAccount>,
     pub(super) baselines: BTreeMap<String, Baseline>,
     pub(super) promotions: BTreeMap<String, EnvironmentPromotion>,
+    /// Where each promotion stands.
+    pub(super) places: BTreeMap<String, Manifest>,
     /// Labels by name.
     pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -65,7 +68,9 @@ impl Wanted {
                 }
                 "Baseline" => drop(wanted.baselines.insert(name, manifests::decode(&manifest)?)),
                 "EnvironmentPromotion" => {
-                    drop(wanted.promotions.insert(name, manifests::decode(&manifest)?));
+                    let object = manifests::decode(&manifest)?;
+                    wanted.promotions.insert(name.clone(), object);
+                    wanted.places.insert(name, manifest);
                 }
                 _ => {
                     let object: Namespace = manifests::decode(&manifest)?;
@@ -97,33 +102,9 @@ impl Wanted {
                 .promotions
                 .retain(|name, _| self.promotions.contains_key(name));
         }
-        for (key, wanted) in &self.accounts {
-            let mut object = wanted.clone();
-            if let Some(Decoded::Good(there)) = objects.accounts.get(key) {
-                object.status.clone_from(&there.status);
-                apply(&mut object, there.as_ref());
-            }
-            let object = Decoded::Good(Arc::new(object));
-            objects.accounts.insert(key.clone(), object);
-        }
-        for (name, wanted) in &self.baselines {
-            let mut object = wanted.clone();
-            if let Some(Decoded::Good(there)) = objects.baselines.get(name) {
-                object.status.clone_from(&there.status);
-                apply(&mut object, there.as_ref());
-            }
-            let object = Decoded::Good(Arc::new(object));
-            objects.baselines.insert(name.clone(), object);
-        }
-        for (name, wanted) in &self.promotions {
-            let mut object = wanted.clone();
-            if let Some(Decoded::Good(there)) = objects.promotions.get(name) {
-                object.status.clone_from(&there.status);
-                apply(&mut object, there.as_ref());
-            }
-            let object = Decoded::Good(Arc::new(object));
-            objects.promotions.insert(name.clone(), object);
-        }
+        lay(&self.accounts, &mut objects.accounts);
+        lay(&self.baselines, &mut objects.baselines);
+        lay(&self.promotions, &mut objects.promotions);
         for (name, labels) in &self.namespaces {
             let there = objects.namespaces.entry(name.clone()).or_default();
             there.extend(labels.clone());
@@ -147,7 +128,17 @@ impl Wanted {
             let refused = change.reason.as_ref().is_some_and(|why| !why.waits);
             refused && self.accounts.contains_key(&key)
         };
-        difference.refused.iter().any(baseline) || difference.accounts.iter().any(account)
+        let promotion =
+            |refused: &RefusedPromotion| !refused.waits && self.promotions.contains_key(&refused.promotion);
+        difference.refused.iter().any(baseline)
+            || difference.accounts.iter().any(account)
+            || difference.promotions.iter().any(promotion)
+    }
+
+    /// File and line of a promotion's field.
+    pub(super) fn place(&self, promotion: &str, path: &str) -> Option<String> {
+        let manifest = self.places.get(promotion)?;
+        Some(format!("{}:{}", manifest.file.display(), manifest.line_of(path)))
     }
 }
 
@@ -179,6 +170,23 @@ fn wrong(manifest: &Manifest, key: &str, reason: String) -> ManifestError {
         file: manifest.file.clone(),
         line: manifest.line_of(key),
         reason,
+    }
+}
+
+/// Lays objects over what there is, as `kubectl apply` does: the status stays, and so does what others have written.
+fn lay<N, K>(wanted: &BTreeMap<N, K>, objects: &mut BTreeMap<N, Decoded<K>>)
+where
+    N: Ord + Clone,
+    K: Resource + HasStatus + Clone,
+    K::Status: Clone,
+{
+    for (name, wanted) in wanted {
+        let mut object = wanted.clone();
+        if let Some(Decoded::Good(there)) = objects.get(name) {
+            *object.status_mut() = there.status().cloned();
+            apply(&mut object, there.as_ref());
+        }
+        objects.insert(name.clone(), Decoded::Good(Arc::new(object)));
     }
 }
 

@@ -20,9 +20,9 @@ use crate::{
         AbortArgs, Format, HoldArgs, KubernetesArgs, PromotionArgs, PromotionsArgs, ReleaseArgs, RetryArgs,
         ReverifyArgs, SkipBakeArgs,
     },
-    ask::{AskError, answer, user, wait_for},
+    ask::{AskError, answer, found, told, user, wait_for},
     clock::WallClock,
-    complain, kubernetes, output,
+    kubernetes,
 };
 use api::EnvironmentPromotion;
 use executor::Clock;
@@ -53,13 +53,11 @@ pub(crate) enum Error {
 
 /// `bulkhead promotions`.
 pub(crate) fn all(args: &PromotionsArgs) -> ExitCode {
-    told(wait_for(async {
+    told::<Error>(wait_for(async {
         let client = client(&args.kubernetes).await?;
         let api: Api<EnvironmentPromotion> = Api::all(client);
-        let found = answer(
-            "list EnvironmentPromotions",
-            api.list(&ListParams::default()).await,
-        )?;
+        let all = ListParams::default();
+        let found = answer("list EnvironmentPromotions", api.list(&all)).await?;
         let rows = list::rows(&found.items);
         Ok(match args.output {
             Format::Json => serde_json::to_string_pretty(&rows)?,
@@ -70,7 +68,7 @@ pub(crate) fn all(args: &PromotionsArgs) -> ExitCode {
 
 /// `bulkhead promotion NAME`.
 pub(crate) fn one(args: &PromotionArgs) -> ExitCode {
-    told(wait_for(async {
+    told::<Error>(wait_for(async {
         let client = client(&args.kubernetes).await?;
         let object = get(&client, &args.name).await?;
         let view = view::View::of(&object);
@@ -118,7 +116,7 @@ pub(crate) fn skip_bake(args: SkipBakeArgs) -> ExitCode {
 }
 
 fn asked(cluster: &KubernetesArgs, name: &str, asked: &Asked) -> ExitCode {
-    told(wait_for(async {
+    told::<Error>(wait_for(async {
         let client = client(cluster).await?;
         let object = get(&client, name).await?;
         let user = match asked {
@@ -132,20 +130,11 @@ fn asked(cluster: &KubernetesArgs, name: &str, asked: &Asked) -> ExitCode {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let patched = api.patch(name, &params, &Patch::Merge(change.patch)).await;
-        answer("ask this of the EnvironmentPromotion", patched)?;
+        let patch = Patch::Merge(change.patch);
+        let patched = api.patch(name, &params, &patch);
+        answer("ask this of the EnvironmentPromotion", patched).await?;
         Ok(format!("{name}: {}", change.told))
     }))
-}
-
-fn told(result: Result<String, Error>) -> ExitCode {
-    match result {
-        Ok(told) => output::result(&told, ExitCode::SUCCESS, ExitCode::FAILURE),
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
 }
 
 /// A client of the cluster that the arguments name.
@@ -157,6 +146,6 @@ pub(crate) async fn client(cluster: &KubernetesArgs) -> Result<Client, AskError>
 /// The promotion of this name.
 pub(crate) async fn get(client: &Client, name: &str) -> Result<EnvironmentPromotion, Error> {
     let api: Api<EnvironmentPromotion> = Api::all(client.clone());
-    let found = answer("read the EnvironmentPromotion", api.get_opt(name).await)?;
+    let found = found("read the EnvironmentPromotion", name, api.get(name)).await?;
     found.ok_or_else(|| Error::NotFound(name.to_owned()))
 }

@@ -1,7 +1,5 @@
 //! Who may decide what Bulkhead will not do alone, on a real API server.
 
-use std::process::Command;
-
 use controlplane::User;
 use serde_json::{Value, json};
 
@@ -18,17 +16,8 @@ const ALICE: &str = "alice";
 const BOB: &str = "bob";
 
 fn approve(cluster: &Cluster, user: &str, arguments: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
-        .args(["approve", "awsaccount", "otter", "-n", "team-a", "--kubeconfig"])
-        .arg(cluster.kubeconfig_for(user))
-        .args(arguments)
-        .output()
-        .unwrap();
-    Answer {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    let about = ["approve", "awsaccount", "otter", "-n", "team-a"];
+    cluster.bulkhead(user, &[&about, arguments].concat())
 }
 
 fn refused(answer: &Answer, pieces: &[&str]) {

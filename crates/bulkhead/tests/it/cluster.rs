@@ -154,6 +154,21 @@ impl Cluster {
         self.run(&self.kubeconfig_for(user), arguments, Some(object))
     }
 
+    /// `kubectl bulkhead ...` as one of the people.
+    pub(crate) fn bulkhead(&self, user: &str, arguments: &[&str]) -> Answer {
+        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig_for(user))
+            .output()
+            .unwrap();
+        Answer {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     fn run(&self, kubeconfig: &Path, arguments: &[&str], object: Option<&Value>) -> Answer {
         let kubectl = self
             .plane

@@ -132,6 +132,15 @@ pub(crate) fn obeys_the_rules_of_health(object: &Object) {
         say("Waiting without Reconciling")
     );
     let ready = is("Ready").unwrap_or_else(|| panic!("{}", say("no Ready")));
+    let (assigned, told) = (
+        number("/status/baseline/assigned/sequence"),
+        number("/status/baseline/observedSequence"),
+    );
+    assert!(
+        !ready || assigned == told,
+        "{}",
+        say("Ready is about another revision than the one that is assigned")
+    );
     assert_eq!(
         ready,
         !reconciling && !stalled,

@@ -11,12 +11,14 @@
 )]
 
 mod acme;
+mod answers;
 mod approvals;
 mod aws;
 mod bad_input;
 mod cluster;
 mod command_line;
 mod crashes;
+mod examples;
 mod frozen;
 mod guarded;
 mod guardrails;
@@ -29,6 +31,7 @@ mod monitor;
 mod pipes;
 mod plan;
 mod plan_live;
+mod plan_promotions;
 mod policy;
 mod policy_compile;
 mod policy_revision;
@@ -39,6 +42,7 @@ mod proxy;
 mod refused_baselines;
 mod refused_promotions;
 mod rights;
+mod roles;
 mod simulate;
 mod tag_changes;
 mod travel;

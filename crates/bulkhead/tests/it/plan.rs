@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 use crate::manifests::{account, baseline, namespace, with};
 
 const UNIT: &str = "ou-f00d-devdevde";
-const ID: &str = "111122223333";
+pub(crate) const ID: &str = "111122223333";
 
 /// Files of one plan.
-struct Files(tempfile::TempDir);
+pub(crate) struct Files(tempfile::TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
-    fn write(&self, name: &str, objects: &[Value]) {
+    pub(crate) fn write(&self, name: &str, objects: &[Value]) {
         let text: Vec<String> = objects.iter().map(Value::to_string).collect();
         fs::create_dir_all(self.path("manifests")).unwrap();
         fs::write(self.path("manifests").join(name), text.join("\n---\n")).unwrap();
     }
     /// Exit status, standard output and standard error.
-    fn plan(&self, observed: Option<&Value>, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) fn plan(&self, observed: Option<&Value>, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
         command.arg("plan").arg("-f").arg(self.path("manifests"));
         if let Some(observed) = observed {
@@ -38,14 +38,14 @@ impl Files {
     }
 }
 
-fn run(command: &mut Command) -> (Option<i32>, String, String) {
+pub(crate) fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// The Baseline with a guardrail, given at once.
-fn guarded(regions: &Value) -> Value {
+pub(crate) fn guarded(regions: &Value) -> Value {
     let guardrails = json!([{"name": "allowedRegions", "parameters": {"regions": regions}}]);
     let mut baseline = baseline("standard");
     baseline["spec"]["updatePolicy"] = json!("Automatic");
@@ -54,7 +54,7 @@ fn guarded(regions: &Value) -> Value {
 }
 
 /// The BaselineRevision that the operator makes of it.
-fn revision(baseline: &Value) -> Value {
+pub(crate) fn revision(baseline: &Value) -> Value {
     let object = Decoded::Good(Arc::new(serde_json::from_value(baseline.clone()).unwrap()));
     let baselines = BTreeMap::from([("standard".to_owned(), object)]);
     let settings = PolicySettings {
@@ -81,7 +81,7 @@ fn revision(baseline: &Value) -> Value {
 }
 
 /// An organization in which `team-a/otter` has everything that this Baseline gives it.
-fn settled(files: &Files, baseline: &Value) -> Value {
+pub(crate) fn settled(files: &Files, baseline: &Value) -> Value {
     let objects = [
         namespace("team-a", &json!({"team": "a"})),
         baseline.clone(),
@@ -162,7 +162,7 @@ fn an_empty_organization_gets_everything() {
         "\n    create account \"shop-prod\" with email aws+team-web.shop-prod@example.com\n    in Workloads/Prod\n",
         "\n    + tag cost-center: \"4720\"\n",
         "\n+ Baseline standard  revision standard-",
-        "\nPlan: 6 to create, 0 to change, 0 to move, 0 refused.\n",
+        "\nPlan: 6 to create, 0 to change, 0 to move, 1 Baseline to change, 0 refused.\n",
     ] {
         assert!(said.contains(words), "{words:?} is not in\n{said}");
     }
@@ -207,8 +207,10 @@ fn accounts_of_a_baseline_that_is_promoted_get_nothing_by_themselves() {
             "{said}"
         );
         assert!(!said.contains("policy bulkhead-example-dev-"), "{said}");
+        let travels = "\n    travels by EnvironmentPromotion travel: dev (1 account)\n";
+        assert!(said.contains(travels), "{said}");
         assert!(
-            said.ends_with("Plan: 0 to create, 0 to change, 0 to move, 0 refused.\n"),
+            said.ends_with("Plan: 0 to create, 0 to change, 0 to move, 1 Baseline to change, 0 refused.\n"),
             "{said}"
         );
     }
@@ -229,8 +231,9 @@ fn a_changed_guardrail_is_shown_once_by_statement_and_on_each_account_by_policy(
         format!("~ team-a/otter  account {ID}  revision {from} -> {to}\n    + policy bulkhead-example-dev-"),
         "\n    - policy bulkhead-example-dev-".to_owned(),
         format!("\n~ Baseline standard  revision {from} -> {to}\n  ~ environment dev\n    ~ allowedRegions"),
+        "    ~ allowedRegions (SERVICE_CONTROL_POLICY, guardrails[allowedRegions])\n".to_owned(),
         "\n      +         \"us-east-1\"\n".to_owned(),
-        "\nPlan: 0 to create, 1 to change, 0 to move, 0 refused.\n".to_owned(),
+        "\nPlan: 0 to create, 1 to change, 0 to move, 1 Baseline to change, 0 refused.\n".to_owned(),
     ] {
         assert!(said.contains(&words), "{words:?} is not in\n{said}");
     }

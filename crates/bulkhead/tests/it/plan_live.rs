@@ -152,7 +152,7 @@ fn the_same_from_everywhere(checkout: &Checkout<'_>, id: &str) {
         "\n    - policy bulkhead-acme-dev-".into(),
         "\n  ~ environment dev\n    ~ allowedRegions".into(),
         "\n      +         \"us-east-1\"\n".into(),
-        "\nPlan: 0 to create, 1 to change, 0 to move, 0 refused.\n".into(),
+        "\nPlan: 0 to create, 1 to change, 0 to move, 1 Baseline to change, 0 refused.\n".into(),
     ] {
         assert!(
             live.stdout.contains(&words),

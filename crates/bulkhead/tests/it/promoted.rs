@@ -8,7 +8,7 @@ use crate::{
     cluster::Cluster,
     manifests::{account, baseline, namespace, with},
     process::{Operator, config},
-    promotions::{ALICE, BOB, ERIN, bulkhead, refused, start},
+    promotions::{ALICE, BOB, ERIN, refused, start},
     wait::eventually,
 };
 
@@ -30,7 +30,7 @@ fn promotion() -> Value {
 
 /// What the plugin says of it, as JSON.
 fn view(cluster: &Cluster) -> Value {
-    let told = bulkhead(cluster, ALICE, &["promotion", NAME, "-o", "json"]).ok();
+    let told = cluster.bulkhead(ALICE, &["promotion", NAME, "-o", "json"]).ok();
     serde_json::from_str(&told).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn until(cluster: &Cluster, phase: &str, reason: &str, attempt: &str) -> Value {
         if found == [phase, reason, attempt] {
             Ok(view)
         } else {
-            Err(bulkhead(cluster, ALICE, &["promotion", NAME]).stdout)
+            Err(cluster.bulkhead(ALICE, &["promotion", NAME]).stdout)
         }
     })
 }
@@ -104,35 +104,37 @@ fn approved(cluster: &Cluster) {
     );
     let approve = ["approve", "promotion", NAME, "--digest", digest(&waits)];
     refused(
-        &bulkhead(cluster, BOB, &approve),
+        &cluster.bulkhead(BOB, &approve),
         &["you asked for attempt a-2 yourself"],
     );
-    let told = bulkhead(cluster, ALICE, &approve).ok();
+    let told = cluster.bulkhead(ALICE, &approve).ok();
     assert!(told.contains(waits["plan"]["digest"].as_str().unwrap()), "{told}");
     let done = until(cluster, "Succeeded", "Promoted", "a-2");
     assert_eq!(done["history"][0]["approvedBy"], json!(["prod: alice"]));
     assert_eq!(done["revision"], done["stableRevision"]);
-    let told = bulkhead(cluster, ALICE, &["promotions"]).ok();
+    let told = cluster.bulkhead(ALICE, &["promotions"]).ok();
     assert!(told.contains("2/2 stages"), "{told}");
-    refused(&bulkhead(cluster, ALICE, &approve), &["awaits no approval"]);
+    refused(&cluster.bulkhead(ALICE, &approve), &["awaits no approval"]);
     refused(
-        &bulkhead(cluster, BOB, &["retry", NAME]),
+        &cluster.bulkhead(BOB, &["retry", NAME]),
         &["has passed all stages; there is nothing to retry"],
     );
 }
 
 fn held_and_rejected(cluster: &Cluster) {
-    bulkhead(cluster, BOB, &["hold", NAME, "--reason", "incident 42"]).ok();
+    cluster
+        .bulkhead(BOB, &["hold", NAME, "--reason", "incident 42"])
+        .ok();
     change(cluster, "Workloads/Attic");
     let held = until(cluster, "Paused", "Suspended", "a-2");
     assert_eq!(held["next"]["waitsFor"], "the hold to be released (incident 42)");
     refused(
-        &bulkhead(cluster, BOB, &["abort", NAME]),
+        &cluster.bulkhead(BOB, &["abort", NAME]),
         &["no attempt is under way"],
     );
-    bulkhead(cluster, BOB, &["release", NAME]).ok();
+    cluster.bulkhead(BOB, &["release", NAME]).ok();
     until(cluster, "WaitingApproval", "AwaitingApproval", "a-3");
-    bulkhead(cluster, ALICE, &["reject", "promotion", NAME]).ok();
+    cluster.bulkhead(ALICE, &["reject", "promotion", NAME]).ok();
     let stopped = until(cluster, "Stopped", "ApprovalRejected", "a-3");
     assert_eq!(
         stopped["next"]["commands"],
@@ -142,27 +144,23 @@ fn held_and_rejected(cluster: &Cluster) {
 
 /// Whoever retries is the author; who was may approve then.
 fn retried(cluster: &Cluster, first: &Value) {
-    bulkhead(cluster, BOB, &["retry", NAME]).ok();
+    cluster.bulkhead(BOB, &["retry", NAME]).ok();
     let waits = until(cluster, "WaitingApproval", "AwaitingApproval", "a-4");
     refused(
-        &bulkhead(cluster, BOB, &["retry", NAME]),
+        &cluster.bulkhead(BOB, &["retry", NAME]),
         &["attempt a-4 is under way"],
     );
-    bulkhead(cluster, BOB, &["abort", NAME, "--attempt", "a-4"]).ok();
+    cluster.bulkhead(BOB, &["abort", NAME, "--attempt", "a-4"]).ok();
     until(cluster, "Aborted", "Aborted", "a-4");
-    bulkhead(cluster, ERIN, &["retry", NAME]).ok();
+    cluster.bulkhead(ERIN, &["retry", NAME]).ok();
     let again = until(cluster, "WaitingApproval", "AwaitingApproval", "a-5");
     assert_eq!(again["attempt"]["requestedBy"], ERIN);
     assert_ne!(digest(&again), digest(&waits));
     refused(
-        &bulkhead(
-            cluster,
-            BOB,
-            &["approve", "promotion", NAME, "--digest", digest(&waits)],
-        ),
+        &cluster.bulkhead(BOB, &["approve", "promotion", NAME, "--digest", digest(&waits)]),
         &["is not what EnvironmentPromotion guardrails waits for now"],
     );
-    bulkhead(cluster, BOB, &["approve", "promotion", NAME]).ok();
+    cluster.bulkhead(BOB, &["approve", "promotion", NAME]).ok();
     let done = until(cluster, "Succeeded", "Promoted", "a-5");
     assert_ne!(done["stableRevision"], first["stableRevision"]);
     let results: Vec<&str> = done["history"]

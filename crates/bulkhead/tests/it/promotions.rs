@@ -1,8 +1,6 @@
 //! What people ask of a promotion, and who may, on a real API server. Its status is written by hand: how the operator
 //! answers is tested elsewhere.
 
-use std::process::Command;
-
 use controlplane::User;
 use serde_json::{Value, json};
 
@@ -20,20 +18,6 @@ pub(crate) const ERIN: &str = "erin";
 const PATH: &str = "/apis/bulkhead.dev/v1alpha1/environmentpromotions/guardrails";
 const APPROVALS: &str = "/apis/bulkhead.dev/v1alpha1/approvals";
 const REVISION: &str = "standard-3f9c2ab41d";
-
-pub(crate) fn bulkhead(cluster: &Cluster, user: &str, arguments: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
-        .args(arguments)
-        .arg("--kubeconfig")
-        .arg(cluster.kubeconfig_for(user))
-        .output()
-        .unwrap();
-    Answer {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 pub(crate) fn refused(answer: &Answer, pieces: &[&str]) {
     assert_eq!(answer.status, Some(1), "{answer:?}");
@@ -213,29 +197,29 @@ fn promotions_are_shown_and_steered_by_who_may() {
 }
 
 fn shown(cluster: &Cluster) {
-    let told = bulkhead(cluster, ALICE, &["promotions"]).ok();
+    let told = cluster.bulkhead(ALICE, &["promotions"]).ok();
     assert!(
         told.starts_with("NAME         BASELINE   REVISION   PHASE     STAGE   PROGRESS     AGE\nguardrails"),
         "{told}"
     );
-    let told = bulkhead(cluster, ALICE, &["promotion", "guardrails"]).ok();
+    let told = cluster.bulkhead(ALICE, &["promotion", "guardrails"]).ok();
     assert!(
         told.contains("Waits for: the operator, which has not looked at the spec as it is now"),
         "{told}"
     );
     refused(
-        &bulkhead(cluster, ALICE, &["promotion", "guardrail"]),
+        &cluster.bulkhead(ALICE, &["promotion", "guardrail"]),
         &["there is no EnvironmentPromotion \"guardrail\"; `kubectl bulkhead promotions` lists them"],
     );
     refused(
-        &bulkhead(cluster, BOB, &["abort", "guardrails"]),
+        &cluster.bulkhead(BOB, &["abort", "guardrails"]),
         &["no attempt is under way: not looked at yet by the operator"],
     );
 }
 
 fn decided(cluster: &Cluster) {
     refused(
-        &bulkhead(cluster, ALICE, &["approve", "promotion", "guardrails"]),
+        &cluster.bulkhead(ALICE, &["approve", "promotion", "guardrails"]),
         &["EnvironmentPromotion guardrails awaits no approval"],
     );
     say(cluster, "WaitingApproval", |status| {
@@ -245,15 +229,15 @@ fn decided(cluster: &Cluster) {
     let approve = ["approve", "promotion", "guardrails"];
     let old = digest("0");
     refused(
-        &bulkhead(cluster, ALICE, &[&approve[..], &["--digest", &old]].concat()),
+        &cluster.bulkhead(ALICE, &[&approve[..], &["--digest", &old]].concat()),
         &[&old, "is not what EnvironmentPromotion guardrails waits for now"],
     );
     refused(
-        &bulkhead(cluster, BOB, &approve),
+        &cluster.bulkhead(BOB, &approve),
         &["you asked for attempt a-1 yourself"],
     );
     refused(
-        &bulkhead(cluster, CAROL, &approve),
+        &cluster.bulkhead(CAROL, &approve),
         &[
             "you may not create this Approval",
             "carol needs the verb approve on promotions.bulkhead.dev for guardrails",
@@ -268,12 +252,12 @@ fn decided(cluster: &Cluster) {
     );
     assert!(cluster.objects(APPROVALS).is_empty());
     let now = digest("d");
-    let told = bulkhead(
-        cluster,
-        ALICE,
-        &[&approve[..], &["--digest", &now, "--comment", "reviewed"]].concat(),
-    )
-    .ok();
+    let told = cluster
+        .bulkhead(
+            ALICE,
+            &[&approve[..], &["--digest", &now, "--comment", "reviewed"]].concat(),
+        )
+        .ok();
     assert!(
         told.starts_with("Promotion: standard-3f9c2ab41d enters prod; 3 accounts change: +1 SCP statement\n"),
         "{told}"
@@ -292,32 +276,34 @@ fn decided(cluster: &Cluster) {
         })
     );
     // Whoever asked may still say no.
-    let told = bulkhead(cluster, BOB, &["reject", "promotion", "guardrails"]).ok();
+    let told = cluster.bulkhead(BOB, &["reject", "promotion", "guardrails"]).ok();
     assert!(told.contains("rejected as bob"), "{told}");
 }
 
 fn steered(cluster: &Cluster) {
-    bulkhead(cluster, BOB, &["hold", "guardrails", "--reason", "incident 42"]).ok();
+    cluster
+        .bulkhead(BOB, &["hold", "guardrails", "--reason", "incident 42"])
+        .ok();
     assert_eq!(annotation(cluster, "hold"), "incident 42");
     refused(
-        &bulkhead(cluster, BOB, &["hold", "guardrails", "--reason", "incident 42"]),
+        &cluster.bulkhead(BOB, &["hold", "guardrails", "--reason", "incident 42"]),
         &["it is held already: incident 42"],
     );
-    let told = bulkhead(cluster, ALICE, &["promotion", "guardrails"]).ok();
+    let told = cluster.bulkhead(ALICE, &["promotion", "guardrails"]).ok();
     assert!(told.contains("Held:      incident 42\n"), "{told}");
     refused(
-        &bulkhead(cluster, ALICE, &["release", "guardrails"]),
+        &cluster.bulkhead(ALICE, &["release", "guardrails"]),
         &["you may not ask this of the EnvironmentPromotion"],
     );
-    bulkhead(cluster, BOB, &["release", "guardrails"]).ok();
+    cluster.bulkhead(BOB, &["release", "guardrails"]).ok();
     assert_eq!(annotation(cluster, "hold"), Value::Null);
     refused(
-        &bulkhead(cluster, BOB, &["release", "guardrails"]),
+        &cluster.bulkhead(BOB, &["release", "guardrails"]),
         &["it is not held"],
     );
 
     refused(
-        &bulkhead(cluster, ERIN, &["skip-bake", "guardrails"]),
+        &cluster.bulkhead(ERIN, &["skip-bake", "guardrails"]),
         &["no wave bakes now: WaitingApproval: m"],
     );
     say(cluster, "Baking", |status| {
@@ -326,29 +312,31 @@ fn steered(cluster: &Cluster) {
         stage["waves"][0]["state"] = "Baking".into();
     });
     refused(
-        &bulkhead(cluster, BOB, &["skip-bake", "guardrails"]),
+        &cluster.bulkhead(BOB, &["skip-bake", "guardrails"]),
         &["bob needs the verb skip-bake on environmentpromotions.bulkhead.dev for guardrails"],
     );
     assert_eq!(annotation(cluster, "skip-bake"), Value::Null);
-    let told = bulkhead(cluster, ERIN, &["skip-bake", "guardrails", "prod/canary"]).ok();
+    let told = cluster
+        .bulkhead(ERIN, &["skip-bake", "guardrails", "prod/canary"])
+        .ok();
     assert!(
         told.starts_with("guardrails: the bake of prod/canary is to end now"),
         "{told}"
     );
     assert_eq!(annotation(cluster, "skip-bake"), "a-1/prod/canary");
     refused(
-        &bulkhead(cluster, BOB, &["retry", "guardrails"]),
+        &cluster.bulkhead(BOB, &["retry", "guardrails"]),
         &["attempt a-1 is under way (Baking: m)"],
     );
     refused(
-        &bulkhead(cluster, BOB, &["reverify", "guardrails", "prod/smoke"]),
+        &cluster.bulkhead(BOB, &["reverify", "guardrails", "prod/smoke"]),
         &["gate prod/smoke does not run now; no gate does"],
     );
     refused(
-        &bulkhead(cluster, BOB, &["abort", "guardrails", "--attempt", "a-7"]),
+        &cluster.bulkhead(BOB, &["abort", "guardrails", "--attempt", "a-7"]),
         &["the attempt under way is a-1, not a-7"],
     );
-    bulkhead(cluster, BOB, &["abort", "guardrails"]).ok();
+    cluster.bulkhead(BOB, &["abort", "guardrails"]).ok();
     assert_eq!(annotation(cluster, "abort"), "a-1");
 }
 
@@ -369,7 +357,7 @@ fn retried(cluster: &Cluster) {
     ];
     let answer = cluster.kubectl_as(ERIN, &arguments, &Value::Null);
     refused(&answer, &["must name the one who asks, erin", "got bob"]);
-    bulkhead(cluster, ERIN, &["retry", "guardrails"]).ok();
+    cluster.bulkhead(ERIN, &["retry", "guardrails"]).ok();
     assert_eq!(annotation(cluster, "requested-by"), ERIN);
     assert!(annotation(cluster, "retry").as_str().unwrap().ends_with('Z'));
     let managers = cluster
@@ -386,9 +374,12 @@ fn retried(cluster: &Cluster) {
         managers.contains("\"manager\": \"kubectl-bulkhead\""),
         "{managers}"
     );
-    let json: Value =
-        serde_json::from_str(&bulkhead(cluster, ALICE, &["promotion", "guardrails", "-o", "json"]).ok())
-            .unwrap();
+    let json: Value = serde_json::from_str(
+        &cluster
+            .bulkhead(ALICE, &["promotion", "guardrails", "-o", "json"])
+            .ok(),
+    )
+    .unwrap();
     assert_eq!(json["phase"], "Aborted");
     assert_eq!(
         json["next"]["commands"],

@@ -81,6 +81,10 @@ fn a_bad_plan_is_one_line_that_names_the_place_and_exit_status_2() {
             "version: 1\nkubernetes: {rules: [{fault: slow, often: 3}]}",
             "plan.yaml: kubernetes.rules[0]: must have no fields but fault, ",
         ),
+        (
+            "version: 1\nkubernetes: {rules: [{fault: slow, resources: [baselines]}]}",
+            "not baselines; did you mean baselines.bulkhead.dev?",
+        ),
     ] {
         fs::write(&path, text).unwrap();
         let Answer { status, out, err } = simulate(&path, &[]);
@@ -123,6 +127,18 @@ fn a_bad_scenario_is_refused_with_its_file_and_key_and_exit_status_2() {
             "expect: [{promotion: p, phase: Done}]",
             "scene.yaml: expect[0].phase: ",
         ),
+        (
+            "approvers: {alice: []}\nsteps: [{approve: {promotion: p, as: alicia}}]",
+            "scene.yaml: steps[0].approve.as: \"alicia\" is not among approvers: it names alice",
+        ),
+        (
+            "steps: [{annotate: {promotion: p, set: {hold: null}}}]",
+            "hold: must be a text, not null",
+        ),
+        (
+            "steps: [{annotate: {promotion: p, set: {holt: x}}}]",
+            "; did you mean hold?",
+        ),
         ("expect: [{}]", "scene.yaml: expect[0]: names nothing"),
         ("config: {gates: {hosts: []}}", "scene.yaml: configuration: "),
         (
@@ -154,8 +170,33 @@ fn what_does_not_come_is_said_and_the_exit_status_is_1() {
     let Answer { status, err, .. } = run(|command| command.arg("--scenario").arg(&path));
     assert_eq!(status, Some(1), "{err}");
     for words in [
-        "1 step was not reached; the next one waits: there is no promotion standard",
+        "scene.yaml: steps[0], waits: there is no promotion standard",
         "environment prod: 0 accounts have the newest revision, not 1",
+    ] {
+        assert!(err.contains(words), "{words:?} is not in {err:?}");
+    }
+}
+
+#[test]
+fn an_approval_that_nothing_waits_for_is_said_with_what_waits_instead() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("scene.yaml");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/promotion");
+    let apply = ["namespace.yaml", "baseline.yaml", "promotion.yaml"]
+        .map(|name| format!("- {{file: {}}}\n", example.join(name).display()))
+        .concat();
+    let text = format!(
+        "limit: 2h\napprovers: {{alice: [cloud-platform]}}\napply:\n{apply}\
+         config: {{gates: {{allowedHosts: [p.example.com], prometheusAddress: 'https://p.example.com'}}}}\n\
+         steps:\n- {{after: 1m}}\n- {{after: 1h, approve: {{promotion: standard, as: alice}}}}\n\
+         - {{reject: {{promotion: other, as: alice}}}}\n"
+    );
+    fs::write(&path, text).unwrap();
+    let Answer { status, err, .. } = run(|command| command.arg("--scenario").arg(&path));
+    assert_eq!(status, Some(1), "{err}");
+    for words in [
+        "scene.yaml: steps[1]: Approve by alice: nothing waits for an Approval; promotion standard is ",
+        "scene.yaml: steps[2]: Reject by alice: nothing waits for an Approval; there is no promotion other",
     ] {
         assert!(err.contains(words), "{words:?} is not in {err:?}");
     }

@@ -1,7 +1,5 @@
 //! Mandatory tags whose values change only when somebody approves, or never.
 
-use std::process::Command;
-
 use controlplane::User;
 use serde_json::{Value, json};
 
@@ -47,16 +45,7 @@ fn rights() -> Vec<Value> {
 }
 
 fn approve(cluster: &Cluster, user: &str) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
-        .args(["approve", "awsaccount", "otter", "-n", "team-a", "--kubeconfig"])
-        .arg(cluster.kubeconfig_for(user))
-        .output()
-        .unwrap();
-    Answer {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    cluster.bulkhead(user, &["approve", "awsaccount", "otter", "-n", "team-a"])
 }
 
 /// A Baseline with one tag of each kind.

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::Command,
     time::Duration,
 };
 
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     aws::Aws,
-    cluster::{ACCOUNTS, Answer, Cluster, NAMESPACE, Object},
+    cluster::{ACCOUNTS, Cluster, NAMESPACE, Object},
     honesty::Witness,
     manifests::{account, baseline, namespace, with},
     monitor::Monitor,
@@ -300,24 +299,11 @@ impl Scene {
         ours.any(|policy| policy.content.contains("protectVpc"))
     }
 
-    /// `kubectl bulkhead ...` as one of the people, or as the administrator.
-    fn plugin(&self, user: &str, arguments: &[&str]) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
-            .args(arguments)
-            .arg("--kubeconfig")
-            .arg(self.cluster.kubeconfig_for(user))
-            .output()
-            .unwrap();
-        Answer {
-            status: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
     /// Nobody but Alice gets prod approved, and nobody in her name.
     fn only_alice_approves(&self) {
-        let refused = self.plugin(BOB, &["approve", "promotion", "standard", "--group", GROUP]);
+        let refused = self
+            .cluster
+            .bulkhead(BOB, &["approve", "promotion", "standard", "--group", GROUP]);
         assert_eq!(refused.status, Some(1), "{refused:?}");
         let waiting = self.promotion();
         let asked = &waiting.0["status"]["awaiting"][0];
@@ -340,7 +326,7 @@ impl Scene {
                 "{answer:?}"
             );
         }
-        let old = self.plugin(
+        let old = self.cluster.bulkhead(
             ALICE,
             &[
                 "approve",
@@ -358,7 +344,9 @@ impl Scene {
     /// Once the operator has seen that the admission policies are in force.
     fn alice_approves(&self) {
         eventually("Alice approves", 30, || {
-            let answer = self.plugin(ALICE, &["approve", "promotion", "standard"]);
+            let answer = self
+                .cluster
+                .bulkhead(ALICE, &["approve", "promotion", "standard"]);
             if answer.status == Some(0) {
                 Ok(())
             } else {
@@ -401,7 +389,7 @@ fn a_good_change_reaches_prod_and_a_kill_in_a_wave_repeats_nothing() {
         accounts,
         "each account of prod was given its policy once"
     );
-    let shown = scene.plugin(ALICE, &["promotion", "standard"]).ok();
+    let shown = scene.cluster.bulkhead(ALICE, &["promotion", "standard"]).ok();
     for piece in ["Succeeded", "alice", "one-box"] {
         assert!(shown.contains(piece), "{piece:?} is not in\n{shown}");
     }
@@ -463,7 +451,10 @@ fn a_failed_test_rolls_stage_back_also_over_a_kill() {
 
     // The same change is not tried again by itself; a person may, once its cause is gone.
     scene.monitor.failing("stage", 0);
-    scene.plugin(controlplane::ADMIN, &["retry", "standard"]).ok();
+    scene
+        .cluster
+        .bulkhead(controlplane::ADMIN, &["retry", "standard"])
+        .ok();
     scene.reaches("WaitingApproval");
     scene.only(&new, &["dev", "stage"]);
     witness.judge();
@@ -489,7 +480,10 @@ fn a_failed_bake_stops_prod_where_it_is() {
 
     // The account that has it already is counted for the next attempt.
     scene.monitor.failing("prod", 0);
-    scene.plugin(controlplane::ADMIN, &["retry", "standard"]).ok();
+    scene
+        .cluster
+        .bulkhead(controlplane::ADMIN, &["retry", "standard"])
+        .ok();
     scene.reaches("WaitingApproval");
     scene.alice_approves();
     scene.reaches("Succeeded");

@@ -82,7 +82,7 @@ impl Seen {
 fn play(name: &str) -> Played {
     let mut result = None;
     in_virtual_time(async {
-        let script = Script::load(&acme().join("../promotion").join(name)).unwrap();
+        let script = Script::load(&acme().join("../promotion/scenarios").join(name)).unwrap();
         let scenario = Scenario {
             manifests: Vec::new(),
             config: config("standard", Some(&script)).unwrap(),

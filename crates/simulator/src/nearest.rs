@@ -1,0 +1,54 @@
+//! Names that are almost right.
+
+/// The known name that is almost this one: a third of its characters, and two in any case, keep them apart at most. A name
+/// that is like none is better not explained with one.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let name = name.to_lowercase();
+    let most = (name.chars().count() / 3).max(2);
+    let ranked = known
+        .into_iter()
+        .map(|known| (distance(&name, &known.to_lowercase()), known));
+    ranked
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// `; did you mean ...?`, where there is something to mean.
+pub(crate) fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let near = nearest(name, known);
+    near.map(|near| format!("; did you mean {near}?"))
+        .unwrap_or_default()
+}
+
+/// How many characters must be put in, taken out or replaced to make one of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, left) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, right) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_is_meant_and_nothing_when_none_is_near() {
+        let known = ["abort", "hold", "retry", "skip-bake"];
+        assert_eq!(nearest("Retry", known), Some("retry"));
+        assert_eq!(nearest("skipbake", known), Some("skip-bake"));
+        assert_eq!(nearest("holt", known), Some("hold"));
+        assert_eq!(nearest("promote", known), None);
+        assert_eq!(hint("abbort", known), "; did you mean abort?");
+        assert_eq!(hint("promote", known), "");
+    }
+}
