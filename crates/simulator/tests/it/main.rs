@@ -7,6 +7,7 @@
 )]
 
 mod acme;
+mod argocd;
 mod bad_input;
 mod brake;
 mod drift;

@@ -1,5 +1,6 @@
-//! `deploy/`: what the operator may do, from the table beside its code, each rule with its why; and the admission policies
-//! that make an Approval the decision of the person who created it, and a promotion the wish of who asks for it.
+//! `deploy/`: what the operator may do, from the table beside its code, each rule with its why; roles for people; and the
+//! admission policies that make an Approval the decision of the person who created it, and a promotion the wish of who asks
+//! for it.
 
 use operator::{
     approval_policy, promotion_policy,
@@ -8,7 +9,7 @@ use operator::{
 use serde_json::Value;
 use std::fmt::Write;
 
-use super::{Generated, HEADER};
+use super::{Generated, HEADER, roles};
 use crate::{error::Error, workspace::Workspace};
 
 /// Where the operator is installed; the lease is there.
@@ -20,6 +21,7 @@ pub(super) fn produce(_: &Workspace) -> Result<Generated, Error> {
         ..Generated::default()
     };
     generated.files.insert("deploy/rbac.yaml".into(), rbac());
+    generated.files.insert("deploy/roles.yaml".into(), roles::text());
     let files = [
         (
             "deploy/approval-policy.yaml",
@@ -85,7 +87,7 @@ fn rbac() -> String {
     text
 }
 
-fn rendered(rule: &Rule) -> String {
+pub(super) fn rendered(rule: &Rule) -> String {
     let names = if rule.names.is_empty() {
         String::new()
     } else {

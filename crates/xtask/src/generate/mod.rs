@@ -1,10 +1,12 @@
 //! Writes what is generated, or checks that it is up to date. `PRODUCERS` is the list of what that is.
 
+mod argocd;
 mod aws_errors;
 mod crds;
 mod deploy;
 mod failure_reasons;
 mod readme;
+mod roles;
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +38,7 @@ struct Generated {
 type Producer = fn(&Workspace) -> Result<Generated, Error>;
 
 /// Everything that is generated. A new kind of output is one more line.
-const PRODUCERS: &[Producer] = &[crds::produce, deploy::produce, readme::produce];
+const PRODUCERS: &[Producer] = &[crds::produce, deploy::produce, argocd::produce, readme::produce];
 
 /// A file that is not as it should be.
 #[derive(Debug)]

@@ -1,0 +1,5 @@
+if obj.metadata.labels == nil then
+  obj.metadata.labels = {}
+end
+obj.metadata.labels["bulkhead.dev/upgrade"] = "now"
+return obj
