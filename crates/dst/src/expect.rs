@@ -1,6 +1,7 @@
 //! What must be true when everything has converged: computed from Git, the revisions and the truth of AWS alone.
 
 mod guardrails;
+mod travel;
 
 use crate::{
     judge::CLAIM,
@@ -9,7 +10,7 @@ use crate::{
 };
 use orgsim::{AccountState, State};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object
@@ -52,7 +53,7 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
     if !crate::judge::names(&named, &governing.own_mark) {
         missing.push(format!("the root names {named:?}, not {:?}", governing.own_mark));
     }
-    let live: BTreeMap<(String, String), Value> = objects(governing);
+    let live = objects(governing);
     for key in live.keys().filter(|key| !stage.git.contains_key(*key)) {
         missing.push(format!("{key:?} is still there"));
     }
@@ -61,7 +62,13 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
         .kubernetes
         .objects("bulkhead.dev", "baselinerevisions");
     missing.extend(guardrails::baseline(stage, governing));
-    missing.extend(guardrails::unused(&truth, &revisions, live.values()));
+    missing.extend(travel::promotion(stage, governing));
+    missing.extend(travel::accounts(stage, governing, &live));
+    missing.extend(guardrails::unused(
+        &truth,
+        &revisions,
+        live.values().map(AsRef::as_ref),
+    ));
     for (key, wanted) in stage
         .git
         .iter()
@@ -85,8 +92,11 @@ pub(crate) fn missing(stage: &Stage) -> Vec<String> {
     missing
 }
 
-fn objects(cluster: &Cluster) -> BTreeMap<(String, String), Value> {
-    let objects = cluster.world.kubernetes.objects("bulkhead.dev", "awsaccounts");
+fn objects(cluster: &Cluster) -> BTreeMap<(String, String), Arc<Value>> {
+    let objects = cluster
+        .world
+        .kubernetes
+        .shared_objects("bulkhead.dev", "awsaccounts");
     let key = |object: &Value| {
         (
             text(object, "/metadata/namespace").to_owned(),

@@ -3,7 +3,8 @@
 //!
 //! A seed is a [`Scenario`]: objects that a team creates, edits and deletes, faults on both sides of the wire, another
 //! tool at work in the organization, crashes, and in some seeds a disaster (a wiped cluster, an older etcd, a second
-//! cluster). [`run`] plays it in virtual time. The [`judge`](Verdict) sees every AWS call at the moment it is sent and
+//! cluster). In a third of them a promotion brings the revisions of the Baseline, and people edit it, approve, reject,
+//! abort, retry and pin. [`run`] plays it in virtual time. The [`judge`](Verdict) sees every AWS call at the moment it is sent and
 //! every write to Kubernetes as it is stored, and knows the truth of both. When the faults have stopped, everything has
 //! to converge within two hours of virtual time, and then to be quiet.
 //!

@@ -53,6 +53,7 @@ pub(crate) async fn play(scenario: &Scenario) -> Result<Stage, StageError> {
         }
         stage.sync().await;
         stage.approve().await;
+        stage.look_after().await;
         let over = calm && events.peek().is_none();
         if over || stage.judge.failed() {
             break;
@@ -74,6 +75,7 @@ async fn converge(stage: &mut Stage) {
     while !stage.judge.failed() {
         stage.sync().await;
         stage.approve().await;
+        stage.look_after().await;
         let missing = expect::missing(stage);
         if missing.is_empty() {
             break;

@@ -5,10 +5,12 @@ mod guardrails;
 mod others;
 mod rare;
 mod teams;
+mod travel;
 
 pub(crate) use guardrails::is_refused;
 pub(crate) use others::OtherTool;
 pub(crate) use teams::unit;
+pub(crate) use travel::{AUTHOR, Ask, GROUP, HOST, PROMOTION, Says, Travel};
 
 use crate::process::Trigger;
 use faults::{aws_faults, crashes, kubernetes_faults};
@@ -48,6 +50,8 @@ pub struct Scenario {
     pub(crate) reread: Duration,
     /// Accounts get another revision by a promotion only.
     pub(crate) promotes: bool,
+    /// There is a promotion.
+    pub(crate) travels: bool,
     pub(crate) overlap: Duration,
 }
 
@@ -89,6 +93,8 @@ pub(crate) enum Event {
     LoseRevision { pick: usize },
     /// And imports it again.
     ImportRevision,
+    /// People do something about a promotion.
+    Travel(Travel),
 }
 
 const NAMESPACES: [&str; 3] = ["team-a", "team-b", "team-c"];
@@ -111,7 +117,10 @@ impl Scenario {
         let calm = minutes(random.random_range(8..20));
         let per_hour = random.random_bool(0.1).then_some(6);
         let (mut guard, mut rare) = (guardrails::stream(seed), rare::stream(seed));
-        let (policies, overlap) = guardrails::config(&mut guard);
+        let mut travel = travel::stream(seed);
+        let travels = travel::travels(&mut travel);
+        let (mut policies, overlap) = guardrails::config(&mut guard);
+        policies.insert_str(0, &travel::config(travels));
         let mut scenario = Self {
             seed,
             disaster,
@@ -127,7 +136,8 @@ impl Scenario {
             organization: organization(seed, &mut random),
             lease: Duration::from_secs(if contention { 20 } else { 120 }),
             reread: Duration::from_mins(1),
-            promotes: guard.random_range(0..6) == 0,
+            promotes: guard.random_range(0..6) == 0 || travels,
+            travels,
             overlap,
         };
         scenario.commits(&mut random);
@@ -135,8 +145,14 @@ impl Scenario {
         scenario.disasters(&mut random);
         scenario.meddle(&mut guard);
         scenario.rarities(&mut rare);
+        if travels {
+            scenario.travel(&mut travel);
+        }
         scenario.events.sort_by_key(|(at, _)| *at);
         scenario.govern(&mut guard, &mut rare);
+        if travels {
+            scenario.edits_on_the_way(&mut travel);
+        }
         scenario
     }
 
@@ -171,6 +187,7 @@ impl Scenario {
             lease: Duration::from_mins(2),
             reread: Duration::from_mins(1),
             promotes: false,
+            travels: false,
             overlap,
         }
     }

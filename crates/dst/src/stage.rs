@@ -5,6 +5,7 @@ mod git;
 mod other_tool;
 mod processes;
 mod told;
+mod travel;
 
 use crate::{
     judge::{Judge, ProcessId, Terms},
@@ -104,6 +105,7 @@ pub(crate) struct Stage {
     /// What is to be imported: each once.
     imports: Vec<Value>,
     imported: usize,
+    company: travel::Company,
     /// Counts of the living process when everything had converged.
     pub(crate) at_convergence: Counts,
 }
@@ -121,6 +123,7 @@ impl Stage {
             reread: scenario.reread,
             read_lag: READ_LAG,
             promotes: scenario.promotes,
+            travels: scenario.travels,
             overlap: scenario.overlap,
         };
         let judge = Judge::new(world.clock, world.organization.clone(), terms);
@@ -143,9 +146,11 @@ impl Stage {
             lost: None,
             imports: vec![],
             imported: 0,
+            company: travel::Company::new(scenario.seed),
             at_convergence: Counts::default(),
         };
         stage.add_cluster(world).await?;
+        stage.answers();
         Ok(stage)
     }
 
@@ -155,7 +160,9 @@ impl Stage {
             .install_admission_policies()
             .await
             .map_err(|error| StageError::Policy(Box::new(error)))?;
-        world.allow_to_approve(PERSON);
+        for person in travel::PEOPLE {
+            world.allow_to_approve(person);
+        }
         let faults = kubesim::FaultPlan::parse(&self.scenario.kubernetes_faults.to_string());
         world
             .kubernetes
@@ -193,6 +200,7 @@ impl Stage {
     pub(crate) fn calm(&mut self) -> Result<(), StageError> {
         self.judge.tell("all faults end");
         self.crashes.clear();
+        self.homewards();
         // The next incarnation of a process must not crash either.
         for (_, process) in self.processes.values() {
             process.thread.spare();

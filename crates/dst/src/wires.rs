@@ -4,13 +4,18 @@
 use crate::{
     judge::{Answer, Call, Judge, ProcessId},
     process::Thread,
+    scenario::HOST,
 };
 use aws::inprocess::{LostAnswer, SharedHttpClient};
+use bytes::Bytes;
+use http_body_util::Full;
 use kube::{Client, client::Body};
 use kubesim::Kubesim;
+use operator::Measuring;
 use orgsim::{Lost, Orgsim};
+use simulator::Answers;
 use std::{future::pending, time::Duration};
-use tower::{BoxError, ServiceExt as _};
+use tower::{BoxError, Service as _, ServiceExt as _};
 
 /// How long the API server may be silent.
 const READ_TIMEOUT: Duration = Duration::from_secs(295);
@@ -84,4 +89,20 @@ pub(crate) fn kubernetes(judge: &Judge, id: ProcessId, thread: &Thread, cluster:
         }
     });
     Client::new(service, "default")
+}
+
+/// What measures gates: their requests are answered as people have said.
+pub(crate) fn gates(judge: &Judge, answers: &Answers, client: Client) -> Measuring {
+    let (judge, answers) = (judge.clone(), answers.clone());
+    let transport = tower::service_fn(move |request: http::Request<Full<Bytes>>| {
+        judge.asked(request.uri());
+        answers.clone().call(request)
+    });
+    let settings = gates::Settings {
+        allowed_hosts: vec![HOST.to_owned()],
+        prometheus_address: None,
+        namespace: "default".to_owned(),
+        service_account: "bulkhead".to_owned(),
+    };
+    operator::measuring(gates::Runner::new(transport, client, settings))
 }

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::{
-    judge::{CLAIM, REVISION, documents, is_ours},
+    judge::{CLAIM, carried, documents, is_ours, leave_no_region},
     scenario::is_refused,
     stage::{Cluster, Stage},
 };
@@ -36,9 +36,7 @@ pub(super) fn is_unknown(stage: &Stage, object: &Value, revisions: &[Value], tru
     let claim = format!("heron/{namespace}/{name}");
     let mut accounts = truth.accounts.iter();
     let account = accounts.find(|account| account.tags.get(CLAIM) == Some(&claim));
-    let carried = account
-        .and_then(|account| account.tags.get(REVISION))
-        .and_then(|tag| tag.split('/').next());
+    let carried = account.and_then(carried).map(|(revision, _)| revision);
     let is_known = |carried| {
         let mut names = revisions.iter().map(|revision| text(revision, "/metadata/name"));
         names.any(|name| name == carried)
@@ -53,14 +51,19 @@ pub(super) fn is_unknown(stage: &Stage, object: &Value, revisions: &[Value], tru
 pub(super) fn is_held(stage: &Stage, cluster: &Cluster, object: &Value, revisions: &[Value]) -> bool {
     let (is_ready, said) = super::ready(object);
     let without = object["status"]["baseline"]["assigned"].is_null();
-    let refused = stage.git.values().any(is_refused);
-    let baselines = cluster.world.kubernetes.objects("bulkhead.dev", "baselines");
+    let waits = without && !is_ready && said.starts_with("BaselineNotAccepted");
+    if !waits || !stage.git.values().any(is_refused) {
+        return false;
+    }
+    let baselines = cluster
+        .world
+        .kubernetes
+        .shared_objects("bulkhead.dev", "baselines");
     let latest = baselines
         .first()
         .map(|baseline| text(baseline, "/status/latestRevision/name"));
     let mut names = revisions.iter().map(|revision| text(revision, "/metadata/name"));
-    let is_at_hand = names.any(|name| Some(name) == latest);
-    refused && without && !is_at_hand && !is_ready && said.starts_with("BaselineNotAccepted")
+    !names.any(|name| Some(name) == latest)
 }
 
 /// What the Baseline should say and does not.
@@ -68,7 +71,7 @@ pub(super) fn baseline(stage: &Stage, cluster: &Cluster) -> Option<String> {
     let mut baselines = cluster
         .world
         .kubernetes
-        .objects("bulkhead.dev", "baselines")
+        .shared_objects("bulkhead.dev", "baselines")
         .into_iter();
     let Some(baseline) = baselines.next() else {
         return Some("the Baseline is not there".to_owned());
@@ -113,10 +116,7 @@ pub(super) fn in_force(
     let account = text(object, "/status/accountId");
     // An object of an older etcd knows less than its account. While it is refused, nobody is asked whether it may go on.
     let mut accounts = truth.accounts.iter().filter(|known| known.id == account);
-    let carried = accounts.find_map(|known| {
-        let (_, sequence) = known.tags.get(REVISION)?.rsplit_once('/')?;
-        sequence.parse::<i64>().ok()
-    });
+    let carried = accounts.next().and_then(carried).map(|(_, sequence)| sequence);
     if !is_accepted && carried > object["status"]["baseline"]["assigned"]["sequence"].as_i64() {
         return Ok(());
     }
@@ -131,6 +131,10 @@ pub(super) fn in_force(
         .filter(|policy| is_ours(policy))
         .map(|policy| (policy.r#type.clone(), policy.content.clone()))
         .collect();
+    // While it is refused, it gets no other revision, and this one would leave no Region beside what it has.
+    if !is_accepted && leave_no_region(&ours.union(&wanted).cloned().collect()) {
+        return Ok(());
+    }
     if ours != wanted {
         return Err(format!(
             "account {account} has {ours:?}, not {wanted:?} of {name}"
@@ -143,7 +147,10 @@ pub(super) fn in_force(
 }
 
 fn as_git_says(stage: &Stage, cluster: &Cluster, revision: &Value, environment: &str) -> Result<(), String> {
-    let baselines = cluster.world.kubernetes.objects("bulkhead.dev", "baselines");
+    let baselines = cluster
+        .world
+        .kubernetes
+        .shared_objects("bulkhead.dev", "baselines");
     let latest = baselines
         .first()
         .map(|baseline| text(baseline, "/status/latestRevision/name"));

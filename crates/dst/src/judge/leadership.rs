@@ -35,7 +35,7 @@ impl State {
     /// Reads the truth.
     pub(super) fn see_mark(&mut self) {
         let now = self.clock.elapsed();
-        let value = self.organization.state().root.tags.get(MARK).cloned();
+        let value = self.organization.tags(self.organization.root_id()).remove(MARK);
         if let Some(old) = self.mark.now.take() {
             self.mark.last_named.insert(old, now);
         }

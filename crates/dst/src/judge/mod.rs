@@ -10,10 +10,12 @@ mod repeat;
 mod revisions;
 mod sequence;
 mod tags;
+mod travel;
 
 pub(crate) use call::{Answer, Call, attachment};
 pub(crate) use leadership::names;
-pub(crate) use policies::{documents, is_ours};
+pub(crate) use policies::{documents, is_ours, leave_no_region};
+pub(crate) use sequence::carried;
 
 use jiff::Timestamp;
 use kubesim::Kubesim;
@@ -28,7 +30,7 @@ use std::{
 
 /// Tag keys and conventions of the contract, written here again on purpose: the judge shares no code with the judged.
 pub(crate) const CLAIM: &str = "bulkhead.dev/claim";
-pub(crate) const REVISION: &str = "bulkhead.dev/revision";
+const REVISION: &str = "bulkhead.dev/revision";
 const TOKEN: &str = "bulkhead.dev/creation-token";
 pub(crate) const MARK: &str = "bulkhead.dev/installation";
 
@@ -90,6 +92,8 @@ pub(crate) struct Terms {
     pub(crate) read_lag: Duration,
     /// Accounts get another revision by a promotion only.
     pub(crate) promotes: bool,
+    /// There is a promotion.
+    pub(crate) travels: bool,
     /// `policies.overlap` of the configuration.
     pub(crate) overlap: Duration,
 }
@@ -115,6 +119,7 @@ struct State {
     objects: objects::Memory,
     policies: policies::Memory,
     theirs: tags::Theirs,
+    travel: travel::Memory,
     /// Of each cluster: when its API server was last set back to an older state.
     restored: BTreeMap<usize, Duration>,
     finished: bool,
@@ -138,6 +143,7 @@ impl Judge {
             objects: objects::Memory::default(),
             policies: policies::Memory::default(),
             theirs: tags::Theirs::new(),
+            travel: travel::Memory::default(),
             restored: BTreeMap::new(),
             finished: false,
         };
@@ -206,6 +212,7 @@ impl Judge {
         state.objects.forget();
         state.policies.forget();
         state.theirs.clear();
+        state.travel.forget(cluster);
         state.freeze(cluster);
     }
 

@@ -27,12 +27,13 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn is_true(object: &Value, type_: &str) -> bool {
+fn conditions(object: &Value) -> impl DoubleEndedIterator<Item = &Value> {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == type_ && condition["status"] == "True")
+    conditions.into_iter().flatten()
+}
+
+fn is_true(object: &Value, type_: &str) -> bool {
+    conditions(object).any(|condition| condition["type"] == type_ && condition["status"] == "True")
 }
 
 impl State {
@@ -41,7 +42,7 @@ impl State {
         let Some(kubernetes) = self.clusters.get(cluster) else {
             return false;
         };
-        let objects = kubernetes.objects("bulkhead.dev", "awsaccounts");
+        let objects = kubernetes.shared_objects("bulkhead.dev", "awsaccounts");
         objects
             .iter()
             .any(|object| text(object, "/status/creation/token") == token)
@@ -55,6 +56,7 @@ impl State {
                     self.tags_of_gone(write);
                 }
                 "baselinerevisions" => self.revision_gone(cluster, write),
+                "environmentpromotions" => self.promotion_gone(cluster),
                 _ => {}
             }
             return;
@@ -65,7 +67,9 @@ impl State {
             "approvals" => {
                 self.approval_written(object);
                 self.tags_approved(object);
+                self.promotion_approved(cluster, object);
             }
+            "environmentpromotions" => self.promotion_written(cluster, write),
             "baselinerevisions" => self.revision_written(object),
             "awsaccounts" | "baselines" | "organizations" => {
                 let who = format!(
@@ -73,12 +77,14 @@ impl State {
                     write.plural, write.namespace, write.name
                 );
                 self.judge_conditions(&who, object);
-                if object["status"].to_string().contains("\"DisjointRegions\"") {
+                let mut conditions = conditions(object);
+                if conditions.any(|condition| condition["reason"] == "DisjointRegions") {
                     self.note("DisjointRegions");
                 }
                 if write.plural == "awsaccounts" {
                     self.judge_account(cluster, &who, object);
                     self.assigned(cluster, &who, object);
+                    self.travelled(cluster, &who, write);
                 }
             }
             _ => {}
@@ -107,7 +113,7 @@ impl State {
         }
     }
 
-    fn judge_conditions(&mut self, who: &str, object: &Value) {
+    pub(super) fn judge_conditions(&mut self, who: &str, object: &Value) {
         let generation = object
             .pointer("/metadata/generation")
             .and_then(Value::as_i64)
@@ -119,12 +125,7 @@ impl State {
             let detail = format!("{who}: generation {generation}, observed {observed:?}");
             self.violation("observedGeneration is never ahead", &detail);
         }
-        let conditions = object
-            .pointer("/status/conditions")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        for condition in &conditions {
+        for condition in conditions(object) {
             if condition["observedGeneration"]
                 .as_i64()
                 .is_some_and(|observed| observed > generation)
@@ -153,16 +154,22 @@ impl State {
         if ready && (reconciling || stalled) {
             self.violation("never Ready while Reconciling or Stalled", who);
         }
+        let sequence = |field: &str| {
+            let pointer = format!("/status/baseline/{field}");
+            object.pointer(&pointer).and_then(Value::as_i64)
+        };
+        let (assigned, told) = (sequence("assigned/sequence"), sequence("observedSequence"));
+        if ready && assigned != told {
+            self.violation(
+                "Ready is about the revision that is assigned",
+                &format!("{who}: assigned {assigned:?}, told {told:?}"),
+            );
+        }
     }
 
     fn judge_account(&mut self, cluster: usize, who: &str, object: &Value) {
         let now = self.clock.elapsed();
-        let ready = object
-            .pointer("/status/conditions")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let mut ready = ready
+        let mut ready = conditions(object)
             .filter(|condition| condition["type"] == "Ready")
             .map(|condition| {
                 format!(

@@ -24,7 +24,7 @@ const REGIONS: [&str; 5] = [
 const LATE: Duration = Duration::from_secs(10);
 
 /// Documents, by type and content.
-pub(super) type Documents = BTreeSet<(String, String)>;
+pub(crate) type Documents = BTreeSet<(String, String)>;
 
 /// Is the policy Bulkhead's?
 pub(crate) fn is_ours(policy: &orgsim::PolicyView) -> bool {
@@ -32,7 +32,7 @@ pub(crate) fn is_ours(policy: &orgsim::PolicyView) -> bool {
 }
 
 /// Do these policies together leave no Region, though each leaves some?
-fn leave_no_region(documents: &Documents) -> bool {
+pub(crate) fn leave_no_region(documents: &Documents) -> bool {
     let mut limited = documents
         .iter()
         .filter(|(_, content)| content.contains("aws:RequestedRegion"))
@@ -115,6 +115,20 @@ impl Memory {
     pub(super) fn forget(&mut self) {
         self.assigned.clear();
     }
+
+    /// Has the account had all of this revision since it was assigned it last?
+    pub(super) fn has_had(&self, claim: &str, revision: &str, environment: &str) -> bool {
+        let documents = self.revisions.get(revision);
+        let documents = documents.and_then(|environments| environments.get(environment));
+        let Some((guarded, documents)) = self.accounts.get(claim).zip(documents) else {
+            return false;
+        };
+        let mut assigned = guarded.assigned.iter();
+        let at = assigned.rposition(|(known, _)| known == revision);
+        at.is_some_and(|at| guarded.base >= at && at > 0)
+            || documents.is_subset(&guarded.had)
+            || documents.is_subset(&guarded.meant)
+    }
 }
 
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
@@ -161,6 +175,7 @@ impl State {
         if before.as_ref() != Some(&revision) {
             self.tell(&format!("{who}: is assigned {revision}"));
             if self.terms.promotes
+                && !self.terms.travels
                 && let Some(before) = before
             {
                 let detail = format!("{who}: {before} became {revision}");
@@ -227,8 +242,8 @@ impl State {
             if let Some(revisions) = none {
                 between.push(format!("account {id} has none of {revisions:?} in full"));
             }
-            if !by_other && leave_no_region(&guarded.meant) {
-                nowhere.push(format!("account {id} has {:?}", guarded.meant));
+            if !by_other && leave_no_region(&guarded.had) {
+                nowhere.push(format!("account {id} has {:?}", guarded.had));
             }
         }
         for _ in 0..repaired {
@@ -380,7 +395,7 @@ impl State {
             .find(|known| call.text("AccountId") == Some(known.id.as_str()));
         let claim = account.and_then(|account| account.tags.get(super::CLAIM));
         let claim = claim.cloned().unwrap_or_default();
-        let objects = self.clusters[cluster].objects("bulkhead.dev", "awsaccounts");
+        let objects = self.clusters[cluster].shared_objects("bulkhead.dev", "awsaccounts");
         let object = objects.iter().find(|object| {
             let (namespace, name) = (
                 text(object, "/metadata/namespace"),
@@ -390,10 +405,7 @@ impl State {
         });
         let stored = object.map(|object| text(object, "/status/baseline/assigned/revision"));
         // An operator whose watch has not heard that etcd was restored goes by what the account carries, and what it knew.
-        let carried = account
-            .and_then(|account| account.tags.get(super::REVISION))
-            .and_then(|tag| tag.split_once('/'))
-            .map(|(revision, _)| revision);
+        let carried = account.and_then(super::carried).map(|(revision, _)| revision);
         let revision = stored.filter(|revision| !revision.is_empty()).or(carried);
         let documents = revision.and_then(|revision| {
             let environment = text(object?, "/spec/environment");

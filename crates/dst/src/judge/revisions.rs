@@ -41,8 +41,8 @@ impl State {
         let Some(kubernetes) = self.clusters.get(cluster) else {
             return;
         };
-        let accounts = kubernetes.objects("bulkhead.dev", "awsaccounts");
-        let baselines = kubernetes.objects("bulkhead.dev", "baselines");
+        let accounts = kubernetes.shared_objects("bulkhead.dev", "awsaccounts");
+        let baselines = kubernetes.shared_objects("bulkhead.dev", "baselines");
         let refers = |object: &&Value| {
             [
                 "/baseline/assigned/revision",
@@ -52,7 +52,7 @@ impl State {
             .iter()
             .any(|pointer| text(&object["status"], pointer) == gone.name)
         };
-        let referring = accounts.iter().chain(&baselines).find(refers);
+        let referring = accounts.iter().chain(&baselines).map(AsRef::as_ref).find(refers);
         if let Some(object) = referring {
             let detail = format!("{} of {} is deleted", gone.name, object["metadata"]["name"]);
             self.violation("a revision stays while something refers to it", &detail);

@@ -2,9 +2,19 @@
 
 use super::{CLAIM, Call, ProcessId, REVISION, State};
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long it may take an operator to hear that etcd is an older one: what it sends until then it had decided before.
+const HEARS: Duration = Duration::from_secs(2);
 
 /// Namespace and name of an object.
 pub(super) type Object = (String, String);
+
+/// The revision that an account says it has, and its number.
+pub(crate) fn carried(account: &orgsim::AccountView) -> Option<(&str, i64)> {
+    let (revision, sequence) = account.tags.get(REVISION)?.rsplit_once('/')?;
+    Some((revision, sequence.parse().ok()?))
+}
 
 impl State {
     /// The cluster's etcd is an older one: accounts whose sequence in AWS is ahead of what their object says now are not to
@@ -14,7 +24,7 @@ impl State {
         let Some(kubernetes) = self.clusters.get(cluster) else {
             return;
         };
-        for object in kubernetes.objects("bulkhead.dev", "awsaccounts") {
+        for object in kubernetes.shared_objects("bulkhead.dev", "awsaccounts") {
             let Some(known) = object["status"]["baseline"]["assigned"]["sequence"].as_i64() else {
                 continue;
             };
@@ -26,11 +36,7 @@ impl State {
                 .iter()
                 .find(|account| account.tags.get(CLAIM) == Some(&claim));
             let Some(account) = account else { continue };
-            let carried = account
-                .tags
-                .get(REVISION)
-                .and_then(|tag| tag.rsplit('/').next()?.parse::<i64>().ok());
-            if carried.is_some_and(|carried| carried > known) {
+            if carried(account).is_some_and(|(_, carried)| carried > known) {
                 self.frozen.insert(account.id.clone(), (namespace, name));
             }
         }
@@ -53,6 +59,11 @@ impl State {
     }
 
     pub(super) fn judge_sequence(&mut self, id: ProcessId, call: &Call) {
+        let cluster = self.processes.get(&id).map(|process| process.cluster);
+        let restored = cluster.and_then(|cluster| self.restored.get(&cluster));
+        if restored.is_some_and(|at| self.clock.elapsed() < *at + HEARS) {
+            return;
+        }
         let account = call
             .text("AccountId")
             .or_else(|| call.text("ResourceId"))
@@ -69,8 +80,7 @@ impl State {
             );
             self.violation("nothing is changed for an account that an older etcd knows less of, before a person approves", &detail);
         }
-        let carried = account.tags.get(REVISION).and_then(|tag| tag.rsplit('/').next());
-        let Some(carried) = carried.and_then(|sequence| sequence.parse::<i64>().ok()) else {
+        let Some((_, carried)) = carried(account) else {
             return;
         };
         let Some(kubernetes) = self
@@ -80,7 +90,7 @@ impl State {
         else {
             return;
         };
-        let objects = kubernetes.objects("bulkhead.dev", "awsaccounts");
+        let objects = kubernetes.shared_objects("bulkhead.dev", "awsaccounts");
         let object = objects
             .iter()
             .find(|object| object["status"]["accountId"] == account.id.as_str());

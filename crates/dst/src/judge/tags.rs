@@ -20,9 +20,13 @@ impl Judge {
 impl State {
     /// The object of the account, when its status says which tags are ours and the key is none of them.
     fn not_ours(&self, account: &str, key: &str) -> Option<Object> {
-        let objects = self.clusters.last()?.objects("bulkhead.dev", "awsaccounts");
-        let bound = |object: &&Value| object["status"]["accountId"] == account;
-        let object = objects.iter().find(bound)?;
+        let objects = self
+            .clusters
+            .last()?
+            .shared_objects("bulkhead.dev", "awsaccounts");
+        let object = objects
+            .iter()
+            .find(|object| object["status"]["accountId"] == account)?;
         let managed = object["status"]["tags"]["managed"].as_object()?;
         let stored = object["status"]["baseline"]["assigned"]["tagKeys"].as_array();
         let is_stored = stored.into_iter().flatten().any(|stored| stored == key);

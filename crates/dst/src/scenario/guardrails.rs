@@ -82,13 +82,23 @@ impl Guardrails {
         edited
     }
 
-    /// One environment leaves one Region, which the sets of this seed do not have: what an account has and what it is to
-    /// have would leave none together.
+    /// Environments that limit Regions, or one if none does, leave one Region that the sets of this seed do not have: what an
+    /// account has and what it is to have would leave none together.
     fn elsewhere(&self, random: &mut StdRng) -> Self {
         let mut elsewhere = self.clone();
-        let Environment { guardrails, .. } = &mut elsewhere.0[random.random_range(0..ENVIRONMENTS.len())];
-        guardrails.retain(|known| known["name"] != "allowedRegions");
-        guardrails.push(json!({"name": "allowedRegions", "parameters": {"regions": [ELSEWHERE]}}));
+        let one = random.random_range(0..ENVIRONMENTS.len());
+        let is_limited = |environment: &Environment| {
+            let mut guardrails = environment.guardrails.iter();
+            guardrails.any(|known| known["name"] == "allowedRegions")
+        };
+        let any = elsewhere.0.iter().any(is_limited);
+        for (index, environment) in elsewhere.0.iter_mut().enumerate() {
+            if is_limited(environment) || !any && index == one {
+                let Environment { guardrails, .. } = environment;
+                guardrails.retain(|known| known["name"] != "allowedRegions");
+                guardrails.push(json!({"name": "allowedRegions", "parameters": {"regions": [ELSEWHERE]}}));
+            }
+        }
         elsewhere
     }
 
@@ -126,8 +136,11 @@ impl Guardrails {
 }
 
 /// Does the Baseline name what nobody knows?
-pub(crate) fn is_refused(baseline: &Value) -> bool {
-    baseline.to_string().contains("denyGravity")
+pub(crate) fn is_refused(object: &Value) -> bool {
+    let environments = object["spec"]["environments"].as_array().into_iter().flatten();
+    let mut guardrails =
+        environments.flat_map(|environment| environment["guardrails"].as_array().into_iter().flatten());
+    object["kind"] == "Baseline" && guardrails.any(|guardrail| guardrail["name"] == "denyGravity")
 }
 
 impl Scenario {
@@ -206,9 +219,10 @@ impl Scenario {
             let at = edits.last().map_or(self.calm, |(at, _)| self.calm.max(*at));
             edits.push((at, good.clone()));
         }
-        if rare.random_bool(0.25) {
+        // Where revisions are promoted, nothing says that what an account has meets what it gets next.
+        if rare.random_bool(0.25) && !self.travels {
             // Accounts stay where they are, until what is asked for has something in common with what they have.
-            let mut at = self.moment(rare);
+            let mut at = self.calm * rare.random_range(4..10) / 10;
             let before = edits.iter().rfind(|(edited, _)| *edited <= at);
             let last = before.map_or(first, |(_, last)| last).clone();
             if rare.random_bool(0.6) {

@@ -2,10 +2,11 @@
 
 use super::{Event, OBJECTS, OtherTool, Scenario, teams::baseline};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-/// Longer than the operator needs to see a tag that another tool wrote: it reads everything every five minutes.
-const SEEN: Duration = Duration::from_mins(8);
+/// Longer than the operator needs to see a tag that another tool wrote: before a key becomes its own it reads the account, and
+/// what it reads can be behind.
+const SEEN: Range<u64> = 45..480;
 
 /// A stream of its own: what else happens in a seed does not depend on it.
 pub(super) fn stream(seed: u64) -> StdRng {
@@ -60,8 +61,9 @@ impl Scenario {
             value,
         };
         self.events.push((at, Event::OtherTool(tag)));
-        self.events.push((at + SEEN, Event::Commit(baseline(true))));
+        let at = at + Duration::from_secs(random.random_range(SEEN));
+        self.events.push((at, Event::Commit(baseline(true))));
         let thinks = Duration::from_secs(random.random_range(0..600));
-        self.events.push((at + SEEN + thinks, Event::Approve));
+        self.events.push((at + thinks, Event::Approve));
     }
 }

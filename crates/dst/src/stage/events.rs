@@ -40,6 +40,7 @@ impl Stage {
             Event::Disaster => self.disaster().await?,
             Event::TakeOver => self.take_over(),
             Event::Approve => self.approves_from = Some(self.now()),
+            Event::Travel(what) => self.travel(what).await,
             Event::LoseRevision { pick } => self.lose_revision(pick).await,
             Event::ImportRevision => {
                 self.imports.extend(self.lost.take());

@@ -3,7 +3,7 @@
 use super::{SYNC, SYNC_AGAIN, Stage, key};
 use http::{Method, Request};
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Stage {
     /// The GitOps tool makes the clusters as Git says, one request after the other, until one fails.
@@ -50,7 +50,9 @@ impl Stage {
                 ));
             }
         }
-        for live in kubernetes.objects("bulkhead.dev", "awsaccounts") {
+        let accounts = kubernetes.shared_objects("bulkhead.dev", "awsaccounts");
+        let promotions = kubernetes.shared_objects("bulkhead.dev", "environmentpromotions");
+        for live in accounts.into_iter().chain(promotions) {
             let key = key(&live);
             if !self.git.contains_key(&key) && live["metadata"]["deletionTimestamp"].is_null() {
                 requests.push((Method::DELETE, path(&live), Value::Null));
@@ -106,19 +108,21 @@ fn path(object: &Value) -> String {
         "Namespace" => format!("/api/v1/namespaces/{name}"),
         "Baseline" => format!("/apis/bulkhead.dev/v1alpha1/baselines/{name}"),
         "BaselineRevision" => format!("/apis/bulkhead.dev/v1alpha1/baselinerevisions/{name}"),
+        "EnvironmentPromotion" => format!("/apis/bulkhead.dev/v1alpha1/environmentpromotions/{name}"),
         _ => format!("/apis/bulkhead.dev/v1alpha1/namespaces/{namespace}/awsaccounts/{name}"),
     }
 }
 
-fn live(kubernetes: &kubesim::Kubesim, object: &Value) -> Option<Value> {
+fn live(kubernetes: &kubesim::Kubesim, object: &Value) -> Option<Arc<Value>> {
     let (group, plural) = match object["kind"].as_str().unwrap_or_default() {
         "Namespace" => ("", "namespaces"),
         "Baseline" => ("bulkhead.dev", "baselines"),
         "BaselineRevision" => ("bulkhead.dev", "baselinerevisions"),
+        "EnvironmentPromotion" => ("bulkhead.dev", "environmentpromotions"),
         _ => ("bulkhead.dev", "awsaccounts"),
     };
     let (namespace, name) = key(object);
-    kubernetes.objects(group, plural).into_iter().find(|live| {
+    kubernetes.shared_objects(group, plural).into_iter().find(|live| {
         live["metadata"]["name"] == name.as_str()
             && live["metadata"]["namespace"].as_str().unwrap_or_default() == namespace
             && live["metadata"]["deletionTimestamp"].is_null()

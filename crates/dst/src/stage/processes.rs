@@ -32,10 +32,12 @@ impl Stage {
             .started(id, cluster, own_mark.clone(), take_over.clone());
         let http = wires::aws(&self.judge, id, &thread, &world.organization);
         let client = wires::kubernetes(&self.judge, id, &thread, &world.kubernetes);
+        let gates = wires::gates(&self.judge, &world.answers, client.clone());
         let seed = self.scenario.seed.wrapping_mul(1009).wrapping_add(u64::from(id));
         let mut operator =
             world.operator_on(http, client, self.config.clone(), &format!("operator-{id}"), seed);
         operator.take_over.clone_from(take_over);
+        operator.gates = gates;
         let judge = self.judge.clone();
         let future = async move {
             // Boxed: the operator's future is large.
@@ -115,6 +117,7 @@ impl Stage {
         };
         let now = self.now();
         if let Some(cluster) = self.bury(id) {
+            self.judge.crashed(cluster);
             self.restarts.push((now + down, cluster));
         }
     }

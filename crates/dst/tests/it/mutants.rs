@@ -6,8 +6,8 @@
 //! nothing. An edit whose lines are not found in the source any more fails the test: it has to follow the code.
 
 mod list;
+mod travel;
 
-use list::MUTANTS;
 use std::{
     collections::BTreeMap,
     fs,
@@ -28,6 +28,11 @@ struct Mutant {
     edits: &'static [Edit],
     /// One of these must be told of seeds that fail.
     rules: &'static [&'static str],
+}
+
+/// All of them.
+fn mutants() -> impl Iterator<Item = &'static Mutant> {
+    list::MUTANTS.iter().chain(travel::MUTANTS)
 }
 
 /// Mutants may share one.
@@ -103,7 +108,7 @@ fn broken(workspace: &Path) -> Tree {
     let name = format!("[[bin]]\nname = {MUTANT:?}");
     tree.replace("crates/dst/Cargo.toml", "[[bin]]\nname = \"dst\"", &name);
     let mut edits: BTreeMap<&Edit, Vec<String>> = BTreeMap::new();
-    for (number, mutant) in MUTANTS.iter().enumerate() {
+    for (number, mutant) in mutants().enumerate() {
         for edit in mutant.edits {
             edits.entry(edit).or_default().push(format!("\"{number}\""));
         }
@@ -157,7 +162,7 @@ fn every_way_to_break_the_protocol_is_noticed() {
     println!("built after {:.1} s", began.elapsed().as_secs_f64());
     let (noticed, told) = play(&binary, "none", "0..3");
     assert!(!noticed, "no mutant is chosen:\n{told}");
-    for (number, mutant) in MUTANTS.iter().enumerate() {
+    for (number, mutant) in mutants().enumerate() {
         let began = Instant::now();
         let (noticed, told) = play(&binary, &number.to_string(), "0..200");
         assert!(noticed, "{} is not noticed:\n{told}", mutant.name);

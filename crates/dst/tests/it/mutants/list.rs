@@ -165,4 +165,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ],
         rules: &["a tag that somebody else wrote is overwritten only when a person approves"],
     },
+    Mutant {
+        name: "old and new policies may leave no Region together",
+        edits: &[Edit {
+            file: "crates/planner/src/policies/attach.rs",
+            from: "    if !scene.repairs\n        && let Some(message)",
+            to: "    if !scene.repairs\n        && !BROKEN\n        && let Some(message)",
+        }],
+        rules: &["an account always has a Region"],
+    },
+    Mutant {
+        name: "an account is moved before its guardrails are there",
+        edits: &[
+            NO_CHECK,
+            Edit {
+                file: "crates/planner/src/placement.rs",
+                from: "    if !guarded {",
+                to: "    if BROKEN {
+        return move_to(planning, desired, entry, account, to);
+    }
+    if !guarded {",
+            },
+        ],
+        rules: &["no account is moved into a unit before it is guarded"],
+    },
 ];
