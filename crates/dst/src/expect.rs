@@ -4,6 +4,7 @@ mod guardrails;
 mod travel;
 
 use crate::{
+    json::text,
     judge::CLAIM,
     scenario::unit,
     stage::{Cluster, FOREIGN, Stage},
@@ -11,13 +12,6 @@ use crate::{
 use orgsim::{AccountState, State};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
 
 fn ready(object: &Value) -> (bool, String) {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);

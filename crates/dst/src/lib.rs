@@ -14,6 +14,7 @@
 
 mod enumerate;
 mod expect;
+mod json;
 mod judge;
 mod process;
 mod run;

@@ -189,11 +189,7 @@ fn latest(grounds: &Grounds<'_>, baseline: &str) -> Option<Revision> {
     let Some(Decoded::Good(object)) = grounds.objects.baselines.get(baseline) else {
         return None;
     };
-    let latest = object.status.as_ref()?.latest_revision.as_ref()?;
-    Some(Revision {
-        name: RevisionName::parse(&latest.name).ok()?,
-        hash: RevisionHash::parse(&latest.hash).ok()?,
-    })
+    desired::revision(object.status.as_ref()?.latest_revision.as_ref()?)
 }
 
 /// Revisions of a Baseline that are at hand, or would be.

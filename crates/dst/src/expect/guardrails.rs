@@ -1,7 +1,7 @@
 //! Guardrails, when everything has converged.
 
-use super::text;
 use crate::{
+    json::{items, text},
     judge::{CLAIM, carried, documents, is_ours, leave_no_region},
     scenario::is_refused,
     stage::{Cluster, Stage},
@@ -9,14 +9,6 @@ use crate::{
 use orgsim::State;
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
 
 /// The revision an object's account is to have.
 pub(super) fn assigned<'a>(object: &Value, revisions: &'a [Value]) -> Result<&'a Value, String> {

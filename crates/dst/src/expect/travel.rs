@@ -1,8 +1,8 @@
 //! Promotions, when everything has converged: nothing is under way but what waits for a clock, and every account has what
 //! its environment's stage says.
 
-use super::text;
 use crate::{
+    json::{items, text},
     scenario::PROMOTION,
     stage::{Cluster, Stage},
 };
@@ -12,11 +12,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// A window that opens this much later lets nothing through in a seed.
 const FAR: SignedDuration = SignedDuration::from_hours(24);
-
-fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    let items = object.pointer(pointer).and_then(Value::as_array);
-    items.into_iter().flatten()
-}
 
 fn now(cluster: &Cluster) -> Timestamp {
     executor::Clock::now(&cluster.world.clock)

@@ -1,6 +1,7 @@
 //! What is written to Kubernetes: conditions by the rules of GitOps health, intents, leases.
 
 use super::{State, leadership::Holder};
+use crate::json::text;
 use kubesim::Write;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,13 +19,6 @@ impl Memory {
     pub(super) fn forget(&mut self) {
         self.accounts.clear();
     }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn conditions(object: &Value) -> impl DoubleEndedIterator<Item = &Value> {

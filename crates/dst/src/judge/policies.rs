@@ -1,6 +1,7 @@
 //! Guardrails: an account is never between two revisions, and what is not ours is never touched.
 
 use super::{Call, ProcessId, State};
+use crate::json::{items, text};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -129,21 +130,6 @@ impl Memory {
             || documents.is_subset(&guarded.had)
             || documents.is_subset(&guarded.meant)
     }
-}
-
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-pub(super) fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
 }
 
 /// The documents of one environment of a revision; none when it has no such environment.

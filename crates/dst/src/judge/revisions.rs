@@ -1,9 +1,7 @@
 //! Revisions: what they say never changes, and they stay while something refers to them.
 
-use super::{
-    State,
-    policies::{documents, items, text},
-};
+use super::{State, policies::documents};
+use crate::json::{items, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -6,8 +6,11 @@ mod approvals;
 mod flux;
 mod waves;
 
-use super::{Judge, State, policies::text};
-use crate::scenario::HOST;
+use super::{Judge, State};
+use crate::{
+    json::{items, text},
+    scenario::HOST,
+};
 use jiff::Timestamp;
 use kubesim::Write;
 use serde_json::Value;
@@ -50,11 +53,6 @@ struct Change<'a> {
     of: Attempt,
     before: &'a Value,
     after: &'a Value,
-}
-
-fn items<'a>(object: &'a Value, pointer: &str) -> impl DoubleEndedIterator<Item = &'a Value> + Clone {
-    let items = object.pointer(pointer).and_then(Value::as_array);
-    items.map_or(&[][..], Vec::as_slice).iter()
 }
 
 fn named<'a>(mut items: impl Iterator<Item = &'a Value>, name: &str) -> Option<&'a Value> {

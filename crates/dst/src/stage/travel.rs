@@ -1,7 +1,10 @@
 //! People and their promotion: what they commit, ask, approve and answer.
 
 use super::Stage;
-use crate::scenario::{AUTHOR, Ask, GROUP, HOST, PROMOTION, Says, Travel};
+use crate::{
+    json::text,
+    scenario::{AUTHOR, Ask, GROUP, HOST, PROMOTION, Says, Travel},
+};
 use http::{Method, Request};
 use kube::Client;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -53,13 +56,6 @@ fn answer(stage: &str, says: Says) -> Answer {
         status,
         body: json!({"said": word}).to_string(),
     }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 /// Is there something to ask this of?
