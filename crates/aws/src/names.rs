@@ -113,6 +113,10 @@ static NAMES: &[(ErrorClass, &[&str])] = &[
     (ErrorClass::PolicyNotAttached, &["PolicyNotAttachedException"]),
     (ErrorClass::PolicyInUse, &["PolicyInUseException"]),
     (
+        ErrorClass::EffectivePolicyNotFound,
+        &["EffectivePolicyNotFoundException"],
+    ),
+    (
         ErrorClass::PolicyTypeNotEnabled,
         &["PolicyTypeNotEnabledException"],
     ),

@@ -5,7 +5,7 @@ use crate::{
     convert::{self, each, id, next, required},
     organizations::PAGE,
 };
-use aws_sdk_organizations::types::PolicyType as WireType;
+use aws_sdk_organizations::types::{EffectivePolicyType, PolicyType as WireType};
 use executor::{AwsError, Page, PolicyApi, PolicySummary};
 use model::{
     AccountId, DesiredPolicy, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget, PolicyType, RootId, Tags,
@@ -99,6 +99,25 @@ impl PolicyApi for Aws {
                 items: items.into_iter().map(|policy| (policy.id, policy.name)).collect(),
                 next: next(output.next_token),
             })
+        })
+        .await
+    }
+
+    async fn describe_effective_policy(
+        &self,
+        account: &AccountId,
+        policy_type: &PolicyType,
+    ) -> Result<String, AwsError> {
+        let request = self
+            .organizations
+            .describe_effective_policy()
+            .target_id(account.as_str())
+            .policy_type(EffectivePolicyType::from(policy_type.as_str()))
+            .send();
+        self.organizations("DescribeEffectivePolicy", request, |output| {
+            let policy = required("EffectivePolicy", output.effective_policy())?;
+            let content = required("EffectivePolicy.PolicyContent", policy.policy_content())?;
+            Ok(content.to_owned())
         })
         .await
     }

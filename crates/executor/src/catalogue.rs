@@ -74,6 +74,7 @@ fn representatives() -> Vec<(ErrorClass, &'static [Operation])> {
         (
             ErrorClass::PolicyChangesInProgress,
             &[
+                On::Read,
                 On::UpdatePolicy,
                 On::AttachPolicy,
                 On::DetachPolicy,
@@ -123,6 +124,7 @@ fn representatives() -> Vec<(ErrorClass, &'static [Operation])> {
         (ErrorClass::DuplicatePolicyAttachment, &[On::AttachPolicy]),
         (ErrorClass::PolicyNotAttached, &[On::DetachPolicy]),
         (ErrorClass::PolicyInUse, &[On::DeletePolicy]),
+        (ErrorClass::EffectivePolicyNotFound, &[On::Read]),
         (ErrorClass::PolicyTypeNotEnabled, &[On::AttachPolicy]),
         (ErrorClass::PolicyTypeAlreadyEnabled, &[On::EnablePolicyType]),
         (

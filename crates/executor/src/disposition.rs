@@ -334,6 +334,7 @@ pub fn decide(operation: Operation, class: &ErrorClass) -> Disposition {
         | ErrorClass::PolicyNotFound
         | ErrorClass::DuplicatePolicy
         | ErrorClass::PolicyInUse
+        | ErrorClass::EffectivePolicyNotFound
         | ErrorClass::PolicyTypeNotEnabled
         | ErrorClass::Conflict
         | ErrorClass::DuplicateHandshake

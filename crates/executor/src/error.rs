@@ -66,6 +66,8 @@ error_classes! {
     PolicyNotAttached,
     /// `PolicyInUseException`: on DeletePolicy it is still attached somewhere.
     PolicyInUse,
+    /// `EffectivePolicyNotFoundException`: policies of this type come to nothing on the account.
+    EffectivePolicyNotFound,
     /// `PolicyTypeNotEnabledException`: the root does not have this type of policies switched on.
     PolicyTypeNotEnabled,
     /// `PolicyTypeAlreadyEnabledException`: on EnablePolicyType it is on already.
@@ -153,6 +155,7 @@ impl fmt::Display for ErrorClass {
             Self::DuplicatePolicyAttachment => f.write_str("DuplicatePolicyAttachmentException"),
             Self::PolicyNotAttached => f.write_str("PolicyNotAttachedException"),
             Self::PolicyInUse => f.write_str("PolicyInUseException"),
+            Self::EffectivePolicyNotFound => f.write_str("EffectivePolicyNotFoundException"),
             Self::PolicyTypeNotEnabled => f.write_str("PolicyTypeNotEnabledException"),
             Self::PolicyTypeAlreadyEnabled => f.write_str("PolicyTypeAlreadyEnabledException"),
             Self::PolicyTypeNotAvailable => f.write_str("PolicyTypeNotAvailableForOrganizationException"),
@@ -208,6 +211,7 @@ impl ErrorClass {
             | Self::DuplicatePolicyAttachment
             | Self::PolicyNotAttached
             | Self::PolicyInUse
+            | Self::EffectivePolicyNotFound
             | Self::PolicyTypeNotEnabled
             | Self::PolicyTypeAlreadyEnabled
             | Self::PolicyTypeNotAvailable

@@ -248,7 +248,7 @@ fn achieved(action: &Action) -> Option<Effect> {
             id,
             content: policy.content,
         }),
-        Action::DeletePolicy { id, .. } => Some(Effect::PolicyDeleted(id)),
+        Action::DeletePolicy { id, policy_type, .. } => Some(Effect::PolicyDeleted { id, policy_type }),
         Action::AttachPolicy {
             policy,
             policy_type,

@@ -180,6 +180,16 @@ pub trait PolicyApi {
         next: Option<&str>,
     ) -> Result<Page<(PolicyId, String)>, AwsError>;
 
+    /// DescribeEffectivePolicy: what the policies of one type, inherited ones included, come to on an account. No rate is
+    /// published: that of DescribePolicy is kept. Types that AWS has no such document of are `InvalidInput`, an account on
+    /// which they come to nothing is `EffectivePolicyNotFound`, and while AWS is still at it, it is
+    /// `PolicyChangesInProgress`.
+    async fn describe_effective_policy(
+        &self,
+        account: &AccountId,
+        policy_type: &PolicyType,
+    ) -> Result<String, AwsError>;
+
     /// EnablePolicyType. 1, 1. **Asynchronous**: the root shows `PENDING_ENABLE` until AWS is done, minutes later. Safe to
     /// repeat: a repeat is `PolicyTypeAlreadyEnabled`.
     async fn enable_policy_type(&self, root: &RootId, policy_type: &PolicyType) -> Result<(), AwsError>;

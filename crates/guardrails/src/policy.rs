@@ -7,6 +7,7 @@
 mod condition;
 mod declarative;
 mod defect;
+mod effective;
 mod grammar;
 mod json;
 mod operator;
@@ -17,6 +18,7 @@ mod write;
 pub use declarative::declarative;
 pub(crate) use defect::join;
 pub use defect::{Defect, Rule};
+pub use effective::in_vain;
 pub use grammar::grammar;
 pub(crate) use grammar::service_control;
 pub use json::json;

@@ -9,6 +9,7 @@ mod desired;
 mod digest;
 mod ids;
 mod journal;
+mod line;
 mod mark;
 mod observed;
 mod plan;
@@ -28,6 +29,7 @@ pub use desired::{
 pub use digest::digest_of;
 pub use ids::{AccountId, CreateRequestId, OrganizationId, OuId, ParentId, PolicyId, RootId, Token};
 pub use journal::{Attempt, Creation, Hold, HoldKind, Journal, JournalEntry, OutputsState};
+pub use line::one_line;
 pub use mark::{Mark, MarkVerdict};
 pub use observed::{
     AccountState, CreationRecord, CreationState, Effect, Observation, ObservedAccount, ObservedOrg,
@@ -37,8 +39,10 @@ pub use plan::{
     AccountFacts, AccountView, Action, Finding, Limits, Mode, Plan, PolicyLimits, Read, Stage, Step, StepId,
     Stray, Verdict,
 };
-pub use policies::{Attachments, Evidence, Policies};
-pub use policy::{DesiredPolicy, ListedPolicies, ObservedPolicy, PolicyTarget, PolicyTypeState};
+pub use policies::{Attachments, Effective, Evidence, Policies};
+pub use policy::{
+    DesiredPolicy, EffectivePolicy, ListedPolicies, ObservedPolicy, PolicyTarget, PolicyTypeState,
+};
 pub use reason::Reason;
 pub use revision::{Assigned, AssignedBy, Carried, PromotedBy, Revision};
 pub use text::{

@@ -5,8 +5,9 @@
 //! reads in a row missed it for longer than that lag.
 
 use crate::{
-    AccountId, CreateRequestId, ListedPolicies, ObservedPolicy, OrganizationId, OuId, ParentId, Policies,
-    PolicyContent, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue, tag_keys,
+    AccountId, CreateRequestId, EffectivePolicy, ListedPolicies, ObservedPolicy, OrganizationId, OuId,
+    ParentId, Policies, PolicyContent, PolicyId, PolicyType, PolicyTypeState, RootId, TagKey, TagValue,
+    tag_keys,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -184,6 +185,17 @@ pub enum Observation {
         /// Ids with names, AWS's own included; `None` if AWS does not know the account.
         attached: Option<Vec<(PolicyId, String)>>,
     },
+    /// What the policies of one type come to on one account.
+    EffectivePolicy {
+        /// When the read began.
+        began: Timestamp,
+        /// Which account.
+        account: AccountId,
+        /// Policies of this type only.
+        policy_type: PolicyType,
+        /// What they come to.
+        effective: EffectivePolicy,
+    },
     /// The policies of one type.
     Policies {
         /// When the read began.
@@ -242,7 +254,12 @@ pub enum Effect {
         content: PolicyContent,
     },
     /// A policy was deleted.
-    PolicyDeleted(PolicyId),
+    PolicyDeleted {
+        /// Its id.
+        id: PolicyId,
+        /// Its type.
+        policy_type: PolicyType,
+    },
     /// A policy was attached.
     PolicyAttached {
         /// Which.
@@ -326,6 +343,8 @@ pub struct ObservedOrg {
     tags_read: BTreeMap<AccountId, Timestamp>,
     /// Since when each account carries the revision that it carries, as far as it is known.
     carries: BTreeMap<AccountId, Timestamp>,
+    /// Since when each account is where it is, as far as it is known.
+    placed: BTreeMap<AccountId, Timestamp>,
     own: BTreeMap<AccountId, OwnWrites>,
     units_made: BTreeMap<OuId, Timestamp>,
     /// Full reads in a row that missed a unit.
@@ -407,6 +426,7 @@ impl ObservedOrg {
                 account: None,
             } => self.miss(&id, began),
             observation @ (Observation::Attachments { .. }
+            | Observation::EffectivePolicy { .. }
             | Observation::Policies { .. }
             | Observation::PolicyTypes { .. }) => self.policies.observe(observation),
         }
@@ -422,6 +442,7 @@ impl ObservedOrg {
             }
             Effect::AccountMoved { account, to } => {
                 self.own.entry(account.clone()).or_default().moved = Some(at);
+                self.placed.insert(account.clone(), at);
                 if let Some(account) = self.accounts.get_mut(&account) {
                     account.parent = to;
                 }
@@ -454,7 +475,7 @@ impl ObservedOrg {
             effect @ (Effect::PolicyTypeEnabled(_)
             | Effect::PolicyCreated(_)
             | Effect::PolicyUpdated { .. }
-            | Effect::PolicyDeleted(_)
+            | Effect::PolicyDeleted { .. }
             | Effect::PolicyAttached { .. }
             | Effect::PolicyDetached { .. }) => self.policies.effect(effect, at),
         }
@@ -471,9 +492,21 @@ impl ObservedOrg {
         self.tags_read.get(id).copied()
     }
 
-    /// Has it been seen what this policy says, since it was attached to the account and the account carries its revision?
-    pub fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy) -> bool {
-        let since = self.carries.get(account).copied();
+    /// Since when the account carries the revision that it carries, as far as it is known.
+    pub fn carries_since(&self, id: &AccountId) -> Option<Timestamp> {
+        self.carries.get(id).copied()
+    }
+
+    /// Since when the account is where it is, as far as it is known.
+    pub fn placed_since(&self, id: &AccountId) -> Option<Timestamp> {
+        self.placed.get(id).copied()
+    }
+
+    /// Has it been seen what this policy says, since it was attached to the account and the account carries its revision,
+    /// and not before `since`?
+    pub fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy, since: Timestamp) -> bool {
+        let carries = self.carries.get(account).copied();
+        let since = carries.map_or(since, |carries| since.max(carries));
         self.policies.is_seen_on(account, policy, since)
     }
 
@@ -557,6 +590,7 @@ impl ObservedOrg {
             self.doubted.remove(id);
             self.tags_read.remove(id);
             self.carries.remove(id);
+            self.placed.remove(id);
         }
     }
 
@@ -601,6 +635,9 @@ impl ObservedOrg {
         }
         if revision(&fresh) != known.and_then(revision) {
             self.carries.insert(fresh.id.clone(), began);
+        }
+        if known.is_none_or(|known| known.parent != fresh.parent) {
+            self.placed.insert(fresh.id.clone(), began);
         }
         self.accounts.insert(fresh.id.clone(), fresh);
     }

@@ -294,10 +294,29 @@ pub enum Read {
     Account(AccountId),
     /// What is attached directly to one account.
     Attachments(AccountId, PolicyType),
+    /// What the policies of one type, inherited ones included, come to on one account.
+    EffectivePolicy(AccountId, PolicyType),
     /// The policies of one type by name and content, with the tags of ours; what they are attached to is not read.
     Policies(PolicyType),
     /// The root with the state of its policy types.
     PolicyTypes,
+}
+
+impl Read {
+    /// The name it rests by after a failure.
+    pub fn id(&self) -> StepId {
+        StepId(match self {
+            Self::Mark => "read/mark".to_owned(),
+            Self::Full => "read/full".to_owned(),
+            Self::Look => "read/look".to_owned(),
+            Self::Creations(_) => "read/creations".to_owned(),
+            Self::Account(id) => format!("read/account/{id}"),
+            Self::Attachments(id, policy_type) => format!("read/attachments/{id}/{policy_type}"),
+            Self::EffectivePolicy(id, policy_type) => format!("read/effective-policy/{id}/{policy_type}"),
+            Self::Policies(policy_type) => format!("read/policies/{policy_type}"),
+            Self::PolicyTypes => "read/policy-types".to_owned(),
+        })
+    }
 }
 
 /// How far one stage of an account has come.

@@ -6,8 +6,8 @@
 //! for a while may stand longer for it, and never shorter.
 
 use crate::{
-    AccountId, Effect, ListedPolicies, Observation, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget,
-    PolicyType, PolicyTypeState, READ_LAG, tag_keys,
+    AccountId, Effect, EffectivePolicy, ListedPolicies, Observation, ObservedPolicy, PolicyContent, PolicyId,
+    PolicyTarget, PolicyType, PolicyTypeState, READ_LAG, tag_keys,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,6 +79,17 @@ impl Attachments {
     }
 }
 
+/// What policies of one type come to on one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Effective {
+    /// When the last read began.
+    pub read: Timestamp,
+    /// When the first of those began that have told the same.
+    pub since: Timestamp,
+    /// What they told.
+    pub policy: EffectivePolicy,
+}
+
 /// All policies, and what is attached where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Policies {
@@ -91,8 +102,8 @@ pub struct Policies {
     attached: BTreeMap<AccountId, BTreeMap<PolicyType, Attachments>>,
     /// When we made or edited a policy.
     written: BTreeMap<PolicyId, Timestamp>,
-    /// Policies that we deleted, and when: a list may still show them.
-    deleted: BTreeMap<PolicyId, Timestamp>,
+    /// Policies that we deleted, of which type, and when: a list may still show them.
+    deleted: BTreeMap<PolicyId, (PolicyType, Timestamp)>,
     /// When we asked for a policy type.
     enabled: BTreeMap<PolicyType, Timestamp>,
     /// Since when no read has shown a policy attached to anything.
@@ -109,6 +120,8 @@ pub struct Policies {
     since: BTreeMap<PolicyId, Timestamp>,
     /// When it was last seen to say that: by a read, or because we wrote it.
     seen: BTreeMap<PolicyId, Timestamp>,
+    /// What policies come to on accounts, and when the read began that told it.
+    effective: BTreeMap<AccountId, BTreeMap<PolicyType, Effective>>,
 }
 
 impl Policies {
@@ -153,18 +166,18 @@ impl Policies {
     }
 
     /// Has it been seen what this policy says, since it was attached to the account and not before `since`?
-    pub(crate) fn is_seen_on(
-        &self,
-        account: &AccountId,
-        policy: &ObservedPolicy,
-        since: Option<Timestamp>,
-    ) -> bool {
+    pub(crate) fn is_seen_on(&self, account: &AccountId, policy: &ObservedPolicy, since: Timestamp) -> bool {
         let attachments = self.attached(account, &policy.policy_type);
         let attached = attachments.and_then(|attachments| attachments.since(&policy.id));
         let seen = self.seen.get(&policy.id).copied();
         attached
             .zip(seen)
-            .is_some_and(|(attached, seen)| seen >= attached && since.is_none_or(|since| seen >= since))
+            .is_some_and(|(attached, seen)| seen >= attached.max(since))
+    }
+
+    /// What policies of this type come to on the account, as it was last read.
+    pub fn effective(&self, account: &AccountId, policy_type: &PolicyType) -> Option<&Effective> {
+        self.effective.get(account)?.get(policy_type)
     }
 
     /// A policy by its name and type. AWS refuses a second one.
@@ -302,6 +315,24 @@ impl Policies {
                 }
             }
             Observation::PolicyTypes { began, types } => self.observe_types(types, began),
+            Observation::EffectivePolicy {
+                began,
+                account,
+                policy_type,
+                effective,
+            } => {
+                let types = self.effective.entry(account).or_default();
+                let known = types.get(&policy_type);
+                if known.is_none_or(|known| known.read <= began) {
+                    let same = known.filter(|known| known.policy == effective);
+                    let effective = Effective {
+                        read: began,
+                        since: same.map_or(began, |known| known.since),
+                        policy: effective,
+                    };
+                    types.insert(policy_type, effective);
+                }
+            }
             Observation::Full { .. }
             | Observation::Look { .. }
             | Observation::Creations { .. }
@@ -334,12 +365,12 @@ impl Policies {
                     policy.content = Some(content);
                 }
             }
-            Effect::PolicyDeleted(id) => {
+            Effect::PolicyDeleted { id, policy_type } => {
                 self.by_id.remove(&id);
+                self.deleted.insert(id.clone(), (policy_type, at));
                 self.unattached.remove(&id);
                 self.since.remove(&id);
                 self.seen.remove(&id);
-                self.deleted.insert(id, at);
             }
             Effect::PolicyAttached {
                 policy,
@@ -377,6 +408,7 @@ impl Policies {
     /// Forgets an account that is gone.
     pub(crate) fn forget(&mut self, account: &AccountId) {
         self.attached.remove(account);
+        self.effective.remove(account);
     }
 
     fn is_attached_anywhere(&self, id: &PolicyId) -> bool {
@@ -408,13 +440,24 @@ impl Policies {
             self.by_id.retain(|_, policy| policy.policy_type != *kind);
             self.read.remove(kind);
             self.asked.remove(kind);
+            self.effective
+                .values_mut()
+                .for_each(|types| drop(types.remove(kind)));
         }
     }
 
     /// `only`: the list holds policies of this type, and says nothing of others.
     fn merge_policies(&mut self, policies: Vec<ObservedPolicy>, only: Option<&PolicyType>, began: Timestamp) {
-        self.written.retain(|_, at| began < *at + READ_LAG);
-        self.deleted.retain(|_, at| began < *at + READ_LAG);
+        // A read that began late enough shows our writes, if it is about them.
+        let shows =
+            |kind: &PolicyType, at: Timestamp| began >= at + READ_LAG && only.is_none_or(|only| only == kind);
+        let by_id = &self.by_id;
+        self.written.retain(|id, at| {
+            by_id
+                .get(id)
+                .is_some_and(|policy| !shows(&policy.policy_type, *at))
+        });
+        self.deleted.retain(|_, (kind, at)| !shows(kind, *at));
         // Reads may end in another order than they began: of a type that was read since, the later reading stands.
         let later: BTreeSet<PolicyType> = self
             .read
@@ -427,11 +470,7 @@ impl Policies {
             .filter(|policy| !self.deleted.contains_key(&policy.id))
             .partition(|policy| later.contains(&policy.policy_type));
         for policy in late {
-            // It may have asked for what the later one did not.
-            if let Some(known) = self.by_id.get_mut(&policy.id) {
-                known.content = known.content.take().or(policy.content);
-                known.tags = known.tags.take().or(policy.tags);
-            }
+            self.merge_late(policy, began);
         }
         let mut fresh: BTreeMap<PolicyId, ObservedPolicy> = policies
             .into_iter()
@@ -480,6 +519,23 @@ impl Policies {
             }
         }
         self.by_id = fresh;
+    }
+
+    /// What a read says of a policy that a later one has listed: it may have asked for what the later one did not.
+    fn merge_late(&mut self, policy: ObservedPolicy, began: Timestamp) {
+        let Some(known) = self.by_id.get_mut(&policy.id) else {
+            return;
+        };
+        known.tags = known.tags.take().or(policy.tags);
+        let is_newer = self.seen.get(&policy.id).is_none_or(|seen| *seen < began);
+        if policy.content.is_none() || !is_newer || self.written.contains_key(&policy.id) {
+            return;
+        }
+        if known.content != policy.content {
+            known.content = policy.content;
+            self.since.insert(policy.id.clone(), began);
+        }
+        self.seen.insert(policy.id, began);
     }
 }
 
@@ -638,6 +694,59 @@ mod tests {
         full(&mut known, 300, "bd", "");
         let names: Vec<&str> = known.by_id.values().map(|policy| policy.name.as_str()).collect();
         assert_eq!(names, ["b", "d"]);
+    }
+
+    #[test]
+    fn an_overtaken_listing_still_says_what_foreign_policies_say() {
+        let mut known = Policies::default();
+        let listed = |content: &str| ListedPolicies {
+            policies: vec![policy('c', content)],
+            attachments: [(id('c'), BTreeSet::new())].into(),
+        };
+        known.observe_all(on(), listed("1"), &[account()], at(0));
+        let mut bare = policy('c', "1");
+        bare.content = None;
+        known.observe(Observation::Policies {
+            began: at(200),
+            policy_type: scp(),
+            policies: vec![bare],
+        });
+        let says = |known: &Policies| known.by_id[&id('c')].content.clone().unwrap();
+        known.observe_all(on(), listed("2"), &[account()], at(100));
+        assert_eq!(
+            says(&known).as_str(),
+            "2",
+            "the later one did not ask for its content"
+        );
+        assert_eq!(known.says_since(&id('c')), Some(at(100)));
+        known.observe_all(on(), listed("1"), &[account()], at(50));
+        assert_eq!(says(&known).as_str(), "2", "this one is older");
+    }
+
+    #[test]
+    fn a_read_of_another_type_does_not_say_what_became_of_our_writes() {
+        let mut known = Policies::default();
+        full(&mut known, 0, "a", "");
+        known.effect(Effect::PolicyCreated(policy('b', "{}")), at(10));
+        known.effect(
+            Effect::PolicyDeleted {
+                id: id('a'),
+                policy_type: scp(),
+            },
+            at(10),
+        );
+        known.observe(Observation::Policies {
+            began: at(300),
+            policy_type: PolicyType::parse("TAG_POLICY").unwrap(),
+            policies: vec![],
+        });
+        known.observe(Observation::Policies {
+            began: at(11),
+            policy_type: scp(),
+            policies: vec![policy('a', "{}")],
+        });
+        let names: Vec<&str> = known.by_id.values().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(names, ["b"], "that list lags");
     }
 
     #[test]

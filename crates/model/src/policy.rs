@@ -110,6 +110,18 @@ pub struct ObservedPolicy {
     pub tags: Option<Tags>,
 }
 
+/// What the policies of a type, inherited ones included, come to on an account (AWS Organizations API,
+/// DescribeEffectivePolicy).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum EffectivePolicy {
+    /// They come to nothing.
+    Nothing,
+    /// The document, without operators of inheritance.
+    Says(String),
+    /// AWS does not tell it of this type.
+    Untold,
+}
+
 /// What a full read shows of policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListedPolicies {

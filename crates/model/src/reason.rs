@@ -217,6 +217,8 @@ reasons! {
     PolicyAttachedElsewhere,
     /// While old and new policies stand side by side, they would deny what both allow.
     PolicyOverlapDenies,
+    /// What the policies of a type come to on the account is not what the revision's policy says.
+    EffectivePolicyDiffers,
     /// The value of an immutable tag was changed in its source.
     TagImmutable,
     /// AWS's limit of policies, or of a policy's size, is reached.

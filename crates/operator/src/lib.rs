@@ -14,7 +14,7 @@ mod journal;
 mod lease;
 mod metrics;
 pub mod organization;
-mod promotion;
+pub mod promotion;
 pub mod promotion_policy;
 pub mod rbac;
 mod run;

@@ -5,6 +5,7 @@ use crate::{
     planning::{Planning, Proposal},
     policies, refresh, revision,
 };
+use jiff::Timestamp;
 use model::{
     Action, DesiredAccount, JournalEntry, ObservedAccount, OuId, ParentId, Read, Reason, Stage, StepId,
 };
@@ -102,7 +103,7 @@ pub(crate) fn place(
         return Stage::Pending(Reason::AttachingPolicies, message.into());
     }
     let poll = planning.input.limits.poll;
-    policies::content_seen(planning, &desired.policies, account, poll)
+    policies::content_seen(planning, &desired.policies, account, Timestamp::MIN, poll)
         .map_or_else(|stage| stage, |()| move_to(planning, desired, entry, account, to))
 }
 

@@ -3,11 +3,12 @@
 
 mod attach;
 pub(crate) mod clean;
+mod effective;
 pub(crate) mod given;
 pub(crate) mod overlap;
 mod room;
 pub(crate) mod strays;
-mod surplus;
+pub(crate) mod surplus;
 pub(crate) mod types;
 mod wanted;
 
@@ -17,7 +18,7 @@ use crate::{
     revision,
 };
 use given::Given;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountKey, AccountState, Action, Attachments, DesiredAccount, DesiredPolicy, Evidence, JournalEntry,
     KeptAccount, ObservedAccount, PolicyId, PolicyType, Read, Reason, Stage,
@@ -50,6 +51,10 @@ struct Scene<'s> {
     attached: Option<&'s Attached>,
     /// The account has had its revision in full: what is missing was changed by somebody else.
     repairs: bool,
+    /// These are the policies of the revision that it carries, or has had in full.
+    is_its_own: bool,
+    /// They are those of the assigned revision: what is not part of them may go in time.
+    is_assigned: bool,
 }
 
 impl Scene<'_> {
@@ -88,8 +93,7 @@ impl Scene<'_> {
             let message = "reading the account's tags".into();
             return Err(Stage::Pending(Reason::Reobserving, message));
         }
-        let assigned = self.entry.assigned.as_ref();
-        if self.repairs || assigned.is_some_and(|assigned| revision::carries(self.account, assigned)) {
+        if self.is_its_own {
             return Ok(());
         }
         let message = "policies are attached when the account carries its revision".into();
@@ -129,6 +133,39 @@ fn is_at_rest(planning: &Planning<'_>, attached: Option<&Attached>, wanted: &[Wa
     shown == wanted.len()
 }
 
+/// Has AWS shown, since the account carries its revision, that all of it is there and what it comes to?
+fn seen_in_force(planning: &mut Planning<'_>, scene: Scene<'_>) -> Stage {
+    if scene.repairs || !scene.is_assigned {
+        return Stage::Done;
+    }
+    match seen_attached(planning, scene) {
+        Stage::Done => effective::seen(planning, scene),
+        stage => stage,
+    }
+}
+
+/// Whatever was attached before the account got its revision may have been detached by somebody since it was looked at last:
+/// a revision that wants the same has not been applied before a read that began since the account carries it shows so.
+fn seen_attached(planning: &mut Planning<'_>, scene: Scene<'_>) -> Stage {
+    let observed = planning.input.observed;
+    let account = &scene.account.id;
+    let carries = observed.carries_since(account);
+    let listed = observed.policies.listed();
+    let types: BTreeSet<&PolicyType> = scene.policies.iter().map(|policy| &policy.policy_type).collect();
+    let mut stage = Stage::Done;
+    for policy_type in types {
+        let attachments = scene.attached.and_then(|types| types.get(policy_type));
+        let doubted = attachments.is_none_or(|attachments| attachments.doubted);
+        let confirmed = attachments.and_then(|attachments| attachments.confirmed);
+        if doubted || confirmed.max(listed) < carries {
+            planning.read(Read::Attachments(account.clone(), policy_type.clone()));
+            let message = "reading whether the policies of the account's revision, which it has had before, are still attached";
+            stage = Stage::Pending(Reason::ConfirmingPolicies, message.into());
+        }
+    }
+    stage
+}
+
 /// Attaches what the account's revision wants, and takes away what it does not.
 pub(crate) fn guard<'a>(
     planning: &mut Planning<'a>,
@@ -137,6 +174,8 @@ pub(crate) fn guard<'a>(
     account: &'a ObservedAccount,
     attached: Option<&'a Attached>,
 ) -> Guarded {
+    let repairs = has_had_its_revision(entry);
+    let carries = |assigned| revision::carries(account, assigned);
     let scene = Scene {
         key: &desired.key,
         environment: &desired.environment,
@@ -144,9 +183,11 @@ pub(crate) fn guard<'a>(
         entry,
         account,
         attached,
-        repairs: has_had_its_revision(entry),
+        repairs,
+        is_its_own: repairs || entry.assigned.as_ref().is_some_and(carries),
+        is_assigned: true,
     };
-    attend(planning, scene, &desired.policies, true)
+    attend(planning, scene, &desired.policies)
 }
 
 /// The account has had its revision in full.
@@ -155,18 +196,13 @@ fn has_had_its_revision(entry: &JournalEntry) -> bool {
     assigned.is_some() && assigned == entry.applied.as_ref()
 }
 
-fn attend<'a>(
-    planning: &mut Planning<'a>,
-    scene: Scene<'_>,
-    policies: &'a [DesiredPolicy],
-    is_assigned: bool,
-) -> Guarded {
+fn attend<'a>(planning: &mut Planning<'a>, scene: Scene<'_>, policies: &'a [DesiredPolicy]) -> Guarded {
     let attached = scene.attached;
     let wanted = wanted::all(planning, policies, scene.repairs);
     if is_at_rest(planning, attached, &wanted) {
         return Guarded {
             attached: true,
-            stage: Stage::Done,
+            stage: seen_in_force(planning, scene),
         };
     }
     for (policy_type, attachments) in attached.into_iter().flatten() {
@@ -175,9 +211,12 @@ fn attend<'a>(
         }
     }
     match attach::all(planning, scene, &wanted) {
-        Ok(since) if is_assigned => Guarded {
+        Ok(since) if scene.is_assigned => Guarded {
             attached: true,
-            stage: surplus::detach(planning, scene, &wanted, since),
+            stage: match surplus::detach(planning, scene, &wanted, since) {
+                Stage::Done => seen_in_force(planning, scene),
+                stage => stage,
+            },
         },
         Ok(_) => Guarded {
             attached: true,
@@ -212,9 +251,11 @@ fn keep<'a>(
         entry,
         account,
         attached: planning.input.observed.policies.attached_to(&account.id),
-        repairs: !is_assigned || has_had_its_revision(entry),
+        repairs: !is_assigned && entry.applied.is_some() || has_had_its_revision(entry),
+        is_its_own: true,
+        is_assigned,
     };
-    attend(planning, scene, policies, is_assigned);
+    attend(planning, scene, policies);
 }
 
 /// The account of a rejected object keeps its guardrails; that is all that is done for it.
@@ -248,20 +289,21 @@ pub(crate) fn of_unsettled<'a>(
     }
 }
 
-/// Has it been seen what these policies of the account say, since they were attached and it carries their revision? Somebody
-/// may have edited one meanwhile. Only then it may be moved to where they are needed, and what it had before may go. They
-/// are read once per `period` at most.
+/// Has it been seen what these policies of the account say, since they were attached and it carries their revision, and not
+/// before `since`? Somebody may have edited one meanwhile. Only then it may be moved to where they are needed, and what it
+/// had before may go. They are read once per `period` at most.
 pub(crate) fn content_seen(
     planning: &mut Planning<'_>,
     wanted: &[DesiredPolicy],
     account: &ObservedAccount,
+    since: Timestamp,
     period: SignedDuration,
 ) -> Result<(), Stage> {
     let observed = planning.input.observed;
     let policies = &observed.policies;
     let unseen = wanted.iter().filter(|wanted| {
         let found = planning.index.policy(&wanted.policy_type, &wanted.name);
-        !found.is_some_and(|found| observed.is_seen_on(&account.id, found))
+        !found.is_some_and(|found| observed.is_seen_on(&account.id, found, since))
     });
     let unseen: BTreeSet<&PolicyType> = unseen.map(|policy| &policy.policy_type).collect();
     for policy_type in &unseen {

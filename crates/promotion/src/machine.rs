@@ -22,6 +22,7 @@ use crate::{
     state::{Attempt, AttemptResult, StageStep, State, WindowState},
 };
 use model::Revision;
+pub(crate) use model::one_line as line;
 use std::rc::Rc;
 
 /// Transitions of one step at most. Every stage, wave and gate has a handful; more is a defect, and ends the attempt.
@@ -196,22 +197,6 @@ impl<'a> Machine<'a> {
             note: line(&note, 1000),
         });
     }
-}
-
-/// One line of so many bytes at most: what others wrote must not make messages long.
-pub(crate) fn line(text: &str, most: usize) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if line.len() > most {
-        let end = (0..=most.saturating_sub(3))
-            .rev()
-            .find(|&end| line.is_char_boundary(end));
-        line.truncate(end.unwrap_or(0));
-        line.push('…');
-    }
-    line
 }
 
 /// `prod/one-box`, or `prod`.

@@ -140,6 +140,30 @@ async fn a_policy_from_its_making_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_policies_come_to_on_an_account() {
+    let (aws, _) = organization(with_policies(&["SERVICE_CONTROL_POLICY", "TAG_POLICY"]));
+    let account = create(&aws, "payments").await;
+    let tag_policy = PolicyType::parse("TAG_POLICY").unwrap();
+    let nothing = aws.describe_effective_policy(&account, &tag_policy).await;
+    assert_eq!(class(nothing), ErrorClass::EffectivePolicyNotFound);
+    let wanted = DesiredPolicy {
+        policy_type: tag_policy.clone(),
+        content: content(r#"{"tags":{"team":{"tag_key":{"@@assign":"team"}}}}"#),
+        ..desired("bulkhead-acme-prod-0000000001")
+    };
+    let made = aws.create_policy(&wanted, "", &managed()).await.unwrap();
+    aws.attach_policy(&made.id, &account).await.unwrap();
+    let told = aws
+        .describe_effective_policy(&account, &tag_policy)
+        .await
+        .unwrap();
+    assert_eq!(told, r#"{"tags":{"team":{"tag_key":"team"}}}"#);
+    let none = aws.describe_effective_policy(&account, &scp()).await;
+    let invalid = ErrorClass::InvalidInput("INVALID_ENUM_POLICY_TYPE".into());
+    assert_eq!(class(none), invalid, "of service control policies there is none");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_organization_refuses() {
     let (aws, _) = organization(with_policies(&["SERVICE_CONTROL_POLICY"]));
     let account = create(&aws, "payments").await;

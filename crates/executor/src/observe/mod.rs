@@ -102,6 +102,12 @@ where
             account,
             policy_type,
         },
+        Read::EffectivePolicy(account, policy_type) => Observation::EffectivePolicy {
+            began,
+            effective: reader.effective_policy(&account, &policy_type).await?,
+            account,
+            policy_type,
+        },
         Read::Policies(policy_type) => Observation::Policies {
             began,
             policies: reader.named_policies(&policy_type).await?,

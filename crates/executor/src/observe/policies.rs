@@ -11,8 +11,8 @@ use crate::{
     port::{Clock, Organizations, PolicySummary},
 };
 use model::{
-    AccountId, ListedPolicies, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget, PolicyType,
-    PolicyTypeState, Tags, tag_keys,
+    AccountId, EffectivePolicy, ListedPolicies, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget,
+    PolicyType, PolicyTypeState, Tags, tag_keys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,6 +131,32 @@ impl<A: Organizations, J, C: Clock> Reader<'_, A, J, C> {
         match listed {
             Err(error) if error.class == ErrorClass::TargetNotFound => Ok(None),
             listed => listed.map(Some),
+        }
+    }
+
+    /// What policies of this type come to on the account. A type that AWS does not tell it of is no failure: types come that
+    /// this version does not know.
+    pub(super) async fn effective_policy(
+        &self,
+        account: &AccountId,
+        policy_type: &PolicyType,
+    ) -> Result<EffectivePolicy, AwsError> {
+        let aws = &self.context.aws;
+        let described = self
+            .call(Family::DescribeEffectivePolicy, || async move {
+                aws.describe_effective_policy(account, policy_type).await
+            })
+            .await;
+        match described {
+            Ok(content) => Ok(EffectivePolicy::Says(content)),
+            Err(error) => match error.class {
+                ErrorClass::EffectivePolicyNotFound => Ok(EffectivePolicy::Nothing),
+                // INVALID_ENUM, INVALID_ENUM_POLICY_TYPE (AWS Organizations API, `InvalidInputException`).
+                ErrorClass::InvalidInput(ref reason) if reason.starts_with("INVALID_ENUM") => {
+                    Ok(EffectivePolicy::Untold)
+                }
+                _ => Err(error),
+            },
         }
     }
 

@@ -51,6 +51,8 @@ families! {
     ListPolicies: 5.0, 8.0;
     /// DescribePolicy.
     DescribePolicy: 2.0, 2.0;
+    /// DescribeEffectivePolicy. AWS publishes no rate: that of DescribePolicy.
+    DescribeEffectivePolicy: 2.0, 2.0;
     /// CloseAccount.
     CloseAccount: 0.05, 1.0;
     /// ListHandshakesForAccount, ListHandshakesForOrganization.
@@ -84,6 +86,7 @@ impl Family {
             | Self::ListTagsForResource
             | Self::ListPolicies
             | Self::DescribePolicy
+            | Self::DescribeEffectivePolicy
             | Self::ListHandshakes
             | Self::ListDelegatedAdministrators
             | Self::GetResources

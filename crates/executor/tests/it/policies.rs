@@ -3,8 +3,8 @@
 use crate::world::{Policy, World, account_id, context, tags};
 use executor::{ErrorClass, ReadResult, read};
 use model::{
-    Observation, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget, PolicyType, PolicyTypeState, Read,
-    Snapshot, Tags, tag_keys,
+    EffectivePolicy, Observation, ObservedPolicy, PolicyContent, PolicyId, PolicyTarget, PolicyType,
+    PolicyTypeState, Read, Snapshot, Tags, tag_keys,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -287,6 +287,38 @@ async fn what_is_attached_to_an_account_is_read_to_the_last_page() {
         matches!(observation, Observation::Attachments { attached: None, .. }),
         "{observation:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_policies_come_to_on_an_account() {
+    let world = world(vec![]);
+    let invalid = |reason: &str| ErrorClass::InvalidInput(reason.to_owned());
+    let what = || Read::EffectivePolicy(account_id(), PolicyType::parse("TAG_POLICY").unwrap());
+    let mut told = vec![];
+    for refusal in [
+        None,
+        Some(ErrorClass::EffectivePolicyNotFound),
+        Some(invalid("INVALID_ENUM_POLICY_TYPE")),
+    ] {
+        let refusals = refusal.map(|class| ("DescribeEffectivePolicy", class));
+        world.0.borrow_mut().refusals = refusals.into_iter().collect();
+        match observe(&world, what()).await {
+            Observation::EffectivePolicy { effective, .. } => told.push(effective),
+            other => panic!("{other:?}"),
+        }
+    }
+    let says = EffectivePolicy::Says("{}".to_owned());
+    assert_eq!(told, [says, EffectivePolicy::Nothing, EffectivePolicy::Untold]);
+    assert_eq!(
+        world.calls(),
+        ["DescribeEffectivePolicy 111111111111 TAG_POLICY"; 3]
+    );
+    // What is wrong with the call itself says nothing of the account.
+    for class in [invalid("INVALID_PATTERN_TARGET_ID"), ErrorClass::AccessDenied] {
+        world.0.borrow_mut().refusals = [("DescribeEffectivePolicy", class.clone())].into();
+        let failed = read(context(&world, Duration::from_secs(10)), what(), 1, None).await;
+        assert_eq!(failed.unwrap_err().class, class);
+    }
 }
 
 #[tokio::test(start_paused = true)]

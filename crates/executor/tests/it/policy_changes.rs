@@ -91,7 +91,10 @@ fn effects() -> [(Action, &'static str, Effect); 5] {
         (
             delete(),
             "DeletePolicy p-heron00001",
-            Effect::PolicyDeleted(policy.clone()),
+            Effect::PolicyDeleted {
+                id: policy.clone(),
+                policy_type: scp(),
+            },
         ),
         (
             attach(),

@@ -303,6 +303,14 @@ impl PolicyApi for World {
             .collect();
         Ok(paged(&named, next))
     }
+    async fn describe_effective_policy(
+        &self,
+        account: &AccountId,
+        policy_type: &PolicyType,
+    ) -> Result<String, AwsError> {
+        self.answer("DescribeEffectivePolicy", &format!("{account} {policy_type}"))?;
+        Ok("{}".to_owned())
+    }
     async fn enable_policy_type(&self, root: &RootId, policy_type: &PolicyType) -> Result<(), AwsError> {
         self.answer("EnablePolicyType", &format!("{root} {policy_type}"))
     }

@@ -43,7 +43,6 @@ use model::{
     AccountKey, Action, Approvals, Class, Finding, Hold, Limits, Mark, ObservedOrg, Plan, Read, Spending,
     Step, StepId, Turns, Verdict,
 };
-use outcome::read_name;
 use promote::{Conditions, MeasureDone, Measurements};
 pub use promote::{Measuring, measuring};
 use publish::Published;
@@ -440,9 +439,12 @@ where
         let asked: BTreeSet<Read> = plan.reads.union(&again).cloned().collect();
         let now = self.context.clock.now();
         for wanted in asked {
-            let name = read_name(&wanted);
+            let name = wanted.id();
             let rests = self.held.get(&name).is_some_and(|hold| hold.until > now);
-            let single = matches!(wanted, Read::Account(_) | Read::Attachments(..));
+            let single = matches!(
+                wanted,
+                Read::Account(_) | Read::Attachments(..) | Read::EffectivePolicy(..)
+            );
             if rests || self.reading.contains(&name) || (single && self.reading.len() >= ACCOUNT_READS) {
                 if rests && let Some(hold) = self.held.get(&name) {
                     self.wake.at(hold.until);

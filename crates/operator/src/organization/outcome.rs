@@ -10,20 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use model::{AccountKey, Action, Attempt, Hold, HoldKind, Observation, Read, Reason, Step, StepId};
 use rand::RngExt;
 
-/// The name a read rests by.
-pub(crate) fn read_name(read: &Read) -> StepId {
-    StepId(match read {
-        Read::Mark => "read/mark".to_owned(),
-        Read::Full => "read/full".to_owned(),
-        Read::Look => "read/look".to_owned(),
-        Read::Creations(_) => "read/creations".to_owned(),
-        Read::Account(id) => format!("read/account/{id}"),
-        Read::Attachments(id, policy_type) => format!("read/attachments/{id}/{policy_type}"),
-        Read::Policies(policy_type) => format!("read/policies/{policy_type}"),
-        Read::PolicyTypes => "read/policy-types".to_owned(),
-    })
-}
-
 /// How what rests by a disposition is told.
 fn kind(disposition: Disposition) -> HoldKind {
     match disposition {

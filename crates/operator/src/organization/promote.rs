@@ -106,7 +106,8 @@ impl Measurements {
 /// What one promotion says, to be published.
 pub(crate) struct Said {
     pub(crate) object: Arc<EnvironmentPromotion>,
-    pub(crate) step: Step,
+    /// `None`: another cluster governs the organization, so no step is taken.
+    pub(crate) step: Option<Step>,
 }
 
 /// What all promotions say.
@@ -170,9 +171,22 @@ where
     fn speak(&mut self, objects: &Objects, decided: &Decided) -> Spoken {
         let now = self.context.clock.now();
         let mut spoken = Spoken::default();
+        let good: Vec<&Arc<EnvironmentPromotion>> = objects
+            .promotions
+            .values()
+            .filter_map(|promotion| match promotion {
+                Decoded::Good(object) => Some(object),
+                Decoded::Poison(_) => None,
+            })
+            .collect();
         if matches!(self.mark.verdict(now), MarkVerdict::Claimed { .. }) {
             // Nothing moves in an organization that another cluster governs, so no attempt is to run out of time here.
             spoken.promoted.unjudged = true;
+            let silent = |object: &Arc<EnvironmentPromotion>| Said {
+                object: Arc::clone(object),
+                step: None,
+            };
+            spoken.said.extend(good.into_iter().map(silent));
             return spoken;
         }
         spoken.promoted.unjudged = objects
@@ -183,14 +197,6 @@ where
             objects: &objects.baselines,
             at_hand: self.at_hand(&objects.revisions),
         };
-        let good: Vec<&Arc<EnvironmentPromotion>> = objects
-            .promotions
-            .values()
-            .filter_map(|promotion| match promotion {
-                Decoded::Good(object) => Some(object),
-                Decoded::Poison(_) => None,
-            })
-            .collect();
         let pinning = Pinning {
             baselines: &objects.baselines,
             promotions: &objects.promotions,
@@ -323,7 +329,7 @@ where
         );
         spoken.said.push(Said {
             object: Arc::clone(object),
-            step,
+            step: Some(step),
         });
     }
 

@@ -27,15 +27,25 @@ pub(crate) struct Written {
 
 /// Reads an object; an error names what cannot be understood, and then nothing is done for it.
 pub(crate) fn state(object: &EnvironmentPromotion) -> Result<Written, String> {
+    let state = match &object.status {
+        Some(status) => carry(status).map_err(|error| format!("status: {error}"))?,
+        None => State::default(),
+    };
+    let spec = spec(object).map_err(|(path, error)| format!("{path}: {error}"))?;
+    Ok(Written { spec, state })
+}
+
+/// What people ask for; an error names the field that cannot be understood.
+pub fn spec(object: &EnvironmentPromotion) -> Result<Spec, (&'static str, String)> {
     let spec = &object.spec;
     let revision = spec
         .revision
         .as_deref()
         .map(model::RevisionName::parse)
         .transpose();
-    let spec = Spec {
+    Ok(Spec {
         baseline: spec.baseline_ref.name.clone(),
-        revision: revision.map_err(|error| format!("spec.revision: {error}"))?,
+        revision: revision.map_err(|error| ("spec.revision", error.to_string()))?,
         revision_policy: match spec.revision_policy.unwrap_or_default() {
             api::PromotionRevisionPolicy::Manual => promotion::RevisionPolicy::Manual,
             api::PromotionRevisionPolicy::Automatic => promotion::RevisionPolicy::Automatic,
@@ -51,13 +61,8 @@ pub(crate) fn state(object: &EnvironmentPromotion) -> Result<Written, String> {
             .and_then(|limit| usize::try_from(limit).ok())
             .unwrap_or(HISTORY),
         dry_run: spec.dry_run.unwrap_or(false),
-        stages: carry(&spec.stages).map_err(|error| format!("spec.stages: {error}"))?,
-    };
-    let state = match &object.status {
-        Some(status) => carry(status).map_err(|error| format!("status: {error}"))?,
-        None => State::default(),
-    };
-    Ok(Written { spec, state })
+        stages: carry(&spec.stages).map_err(|error| ("spec.stages", error))?,
+    })
 }
 
 /// The status that says what the machine said.
@@ -108,12 +113,22 @@ pub(crate) fn refused(
     why: &str,
     now: Timestamp,
 ) -> EnvironmentPromotionStatus {
-    let mut status = object.status.clone().unwrap_or_default();
-    let generation = object.metadata.generation;
     let message = format!(
         "Kubernetes accepts no status of the next step, so it is not taken: {why}; make the spec smaller (templates of Jobs, \
          gates) or correct it; a change of the spec or an annotation makes Bulkhead try again"
     );
+    stands_still(object, promotion::Why::InternalError.as_str(), &message, now)
+}
+
+/// No step is taken: the state stays as it is stored, and the conditions say why.
+pub(crate) fn stands_still(
+    object: &EnvironmentPromotion,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> EnvironmentPromotionStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation;
     let kept: Vec<&str> = status
         .conditions
         .iter()
@@ -121,7 +136,7 @@ pub(crate) fn refused(
         .filter(|type_| ![READY, RECONCILING, WAITING, STALLED].contains(type_))
         .collect();
     let mut conditions = Conditions::new(&status.conditions, generation, now);
-    conditions.stalled(promotion::Why::InternalError.as_str(), &message);
+    conditions.stalled(reason, message);
     conditions.keep(&kept);
     let conditions = conditions.build();
     status.observed_generation = generation;

@@ -3,6 +3,7 @@
 use crate::status::was_ready;
 use api::{AwsAccount, Baseline, EnvironmentPromotion, conditions};
 use desired::{Decoded, Given, Pinning, revision};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use model::{AccountId, AccountKey, AssignedBy, Revision, RevisionHash, RevisionName};
@@ -183,14 +184,15 @@ pub(crate) fn requests(object: &EnvironmentPromotion) -> Requests {
     }
 }
 
-/// The older one of those about the same Baseline, if there is one.
-pub(crate) fn conflict<'a>(
+/// The older one of those about the same Baseline, if there is one. What is in no cluster yet is younger than all that is.
+pub fn conflict<'a>(
     object: &EnvironmentPromotion,
     all: impl Iterator<Item = &'a Arc<EnvironmentPromotion>>,
 ) -> Option<String> {
     let age = |object: &EnvironmentPromotion| {
         let created = object.metadata.creation_timestamp.as_ref();
-        (created.map(|time| time.0), object.name_any())
+        let created = created.map_or(Timestamp::MAX, |time| time.0);
+        (created, object.name_any())
     };
     all.filter(|other| other.spec.baseline_ref.name == object.spec.baseline_ref.name)
         .map(|other| age(other))

@@ -3,5 +3,7 @@
 mod bridge;
 mod facts;
 
-pub(crate) use bridge::{refused, state, status};
-pub(crate) use facts::{Baselines, Pins, conflict, pins, requests, targets};
+pub use bridge::spec;
+pub(crate) use bridge::{refused, stands_still, state, status};
+pub use facts::conflict;
+pub(crate) use facts::{Baselines, Pins, pins, requests, targets};

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use model::Reason;
 
-/// Longest message of a condition; the API allows 32 KiB, people read one line.
+/// Longest message of a condition, in bytes; the API allows 32 KiB, people read one line.
 const MESSAGE_LIMIT: usize = 1024;
 
 /// The three values of a condition.
@@ -78,7 +78,7 @@ impl<'a> Conditions<'a> {
             type_: type_.to_owned(),
             status: status.to_owned(),
             reason: reason.to_owned(),
-            message: one_line(message),
+            message: model::one_line(message, MESSAGE_LIMIT),
             observed_generation: self.generation,
             last_transition_time: since,
         });
@@ -133,12 +133,6 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// What AWS and others say may have several lines, and kubectl's tables and health checks show one.
-fn one_line(message: &str) -> String {
-    let plain = message.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(MESSAGE_LIMIT).collect()
-}
-
 /// API times have whole seconds.
 pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
@@ -149,15 +143,4 @@ pub(crate) fn was_ready(conditions: &[Condition], generation: Option<i64>) -> bo
     conditions
         .iter()
         .any(|c| c.type_ == READY && c.status == "True" && c.observed_generation == generation)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_line_however_long_and_in_however_many_it_came() {
-        assert_eq!(one_line("first\r\nsecond\tthird"), "first  second third");
-        assert_eq!(one_line(&"é".repeat(2000)).chars().count(), MESSAGE_LIMIT);
-    }
 }

@@ -1,7 +1,11 @@
 //! Rules about policies: only ours are touched, and no account is ever without all policies of one revision because of us.
 
-use crate::{Input, policies::types::ENABLE, revision};
-use jiff::Timestamp;
+use crate::{
+    Input,
+    policies::{surplus::READ_AHEAD, types::ENABLE},
+    revision,
+};
+use jiff::{SignedDuration, Timestamp};
 use model::{
     AccountId, AccountKey, Action, DesiredAccount, DesiredPolicy, Evidence, JournalEntry, ObservedPolicy,
     ParentId, Plan, PolicyId, PolicyType, PolicyTypeState, READ_LAG, RevisionName, Step,
@@ -133,7 +137,7 @@ impl<'a> Policies<'a> {
                 );
                 let seen = self
                     .desired(step)
-                    .is_none_or(|desired| self.seen(&desired.policies, account));
+                    .is_none_or(|desired| self.seen(&desired.policies, account, Timestamp::MIN));
                 must(
                     !guarded || matches!(to, ParentId::Root(_)) || seen,
                     "no account is moved before it was seen what its policies say, since they are attached",
@@ -167,12 +171,17 @@ impl<'a> Policies<'a> {
             "an account whose sequence is ahead of status is not changed",
         );
         let key = step.key.as_ref();
-        must(
-            key.is_some_and(|key| self.assigned(key).is_some()),
-            "policies are those of the assigned revision",
-        );
         let attaches = matches!(step.action, Action::AttachPolicy { .. });
-        let had = |key: &AccountKey| self.carries(key, account) || attaches && self.applied(key).is_some();
+        let known = |key: &AccountKey| match self.assigned(key) {
+            // What the account had, or carries, is put back though the content of what was assigned is not at hand.
+            None => attaches && self.may_have(key, account).is_some(),
+            Some(_) => true,
+        };
+        must(
+            key.is_some_and(known),
+            "policies are those of the assigned revision, or those that the account had",
+        );
+        let had = |key: &AccountKey| self.carries(key, account) || attaches && self.had(key).is_some();
         must(
             key.is_some_and(had),
             "an account carries its revision before its policies are changed for it",
@@ -216,18 +225,19 @@ impl<'a> Policies<'a> {
             None => rules.push(
                 "old policies stay until those of the account's revision are attached and shown by a read",
             ),
-            Some(since)
-                if additive
-                    && since
-                        .checked_add(limits.overlap)
-                        .is_ok_and(|end| end > self.input.now) =>
-            {
-                rules.push("old policies stay until AWS enforces the new ones everywhere");
+            Some(since) => {
+                let overlap = if additive {
+                    limits.overlap
+                } else {
+                    SignedDuration::ZERO
+                };
+                let end = since.checked_add(overlap).unwrap_or(Timestamp::MAX);
+                if end > self.input.now {
+                    rules.push("old policies stay until AWS enforces the new ones everywhere");
+                } else if !self.seen(wanted, account, end.checked_sub(READ_AHEAD).unwrap_or(since)) {
+                    rules.push("old policies stay until it was seen what the new ones say");
+                }
             }
-            Some(_) if !self.seen(wanted, account) => {
-                rules.push("old policies stay until it was seen what the new ones say");
-            }
-            Some(_) => {}
         }
         rules
     }
@@ -314,10 +324,10 @@ impl<'a> Policies<'a> {
     }
 
     /// Was it seen what these policies say, as far as they are there, since they are attached and the account carries its
-    /// revision?
-    fn seen(&self, wanted: &[DesiredPolicy], account: &AccountId) -> bool {
+    /// revision, and not before `since`?
+    fn seen(&self, wanted: &[DesiredPolicy], account: &AccountId, since: Timestamp) -> bool {
         let mut found = wanted.iter().filter_map(|wanted| self.found(wanted));
-        found.all(|found| self.input.observed.is_seen_on(account, found))
+        found.all(|found| self.input.observed.is_seen_on(account, found, since))
     }
 
     /// The policy that is wanted, if it is trusted.
@@ -375,6 +385,20 @@ impl<'a> Policies<'a> {
         )
     }
 
+    /// The same; of an account that had none in full, those of the earlier revision that it carries and was to get.
+    fn had(&self, key: &AccountKey) -> Option<&'a [DesiredPolicy]> {
+        let (entry, environment) = self.of(key)?;
+        if entry.applied.is_some() {
+            return self.applied(key);
+        }
+        let (assigned, account) = (entry.assigned.as_ref()?, entry.account_id.as_ref()?);
+        let carried = revision::carried(self.input.observed.accounts.get(account)?);
+        let earlier = carried
+            .revision
+            .filter(|_| carried.sequence < assigned.sequence)?;
+        self.content(&earlier, environment)
+    }
+
     /// The account carries what is assigned, or has had it in full.
     fn carries(&self, key: &AccountKey, account: &AccountId) -> bool {
         let entry = self.of(key).map(|(entry, _)| entry);
@@ -392,7 +416,7 @@ impl<'a> Policies<'a> {
         if self.carries(key, account) {
             self.assigned(key)
         } else {
-            self.applied(key).or_else(|| self.assigned(key))
+            self.had(key).or_else(|| self.assigned(key))
         }
     }
 
@@ -409,7 +433,7 @@ impl<'a> Policies<'a> {
         if self.carries(key, account) {
             self.assigned(key)
         } else {
-            self.applied(key)
+            self.had(key)
         }
     }
 

@@ -104,6 +104,7 @@ fn attach(
     let of_type = (policy_type, attachments);
     let more = missing.len().saturating_sub(free);
     if more > 0
+        && scene.is_assigned
         && let Some(between) = room::gives_way(planning, scene, of_type, more)
     {
         for policy in between {

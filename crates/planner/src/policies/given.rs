@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) struct Given<'a> {
     pub(crate) policies: &'a Arc<[DesiredPolicy]>,
     /// It is what is assigned, and the account carries it: what is not part of it may go in time. Else it is what the account
-    /// had before, and is only put back.
+    /// had before, or carries and was to get, and is only attached.
     pub(crate) is_assigned: bool,
 }
 
@@ -43,7 +43,10 @@ pub(crate) fn given<'a>(
             is_assigned: true,
         });
     }
-    let policies = content(input.desired, applied?, environment)?;
+    // One that never had any in full was to get the earlier one that it carries: better that than nothing.
+    let carried = revision::carried(account);
+    let carried = carried.revision.filter(|_| carried.sequence < assigned.sequence);
+    let policies = content(input.desired, applied.or(carried.as_ref())?, environment)?;
     Some(Given {
         policies,
         is_assigned: false,

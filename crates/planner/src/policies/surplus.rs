@@ -6,8 +6,9 @@ use guardrails::limits::limits;
 use jiff::{SignedDuration, Timestamp};
 use model::{Attachments, PolicyId, PolicyType, PolicyTypeState, READ_LAG, Read, Reason, Stage};
 
-/// How long before the end of an overlap it is read what the new policies say.
-const READ_AHEAD: SignedDuration = SignedDuration::from_secs(20);
+/// How long before the end of an overlap at most it was seen what the new policies say: who empties one of them while the
+/// old ones still protect the account is noticed before they go.
+pub(crate) const READ_AHEAD: SignedDuration = SignedDuration::from_secs(20);
 
 /// Detaches what is ours and not part of the account's revision. `since`: when reads began to show that all of the revision
 /// is attached. Never what is not ours.
@@ -53,14 +54,14 @@ fn of_type(
     since: Timestamp,
 ) -> Stage {
     let over = ends(planning, policy_type, since);
+    let ahead = over.checked_sub(READ_AHEAD).unwrap_or(Timestamp::MIN);
     if over > planning.input.now {
         // What the new ones say is read shortly before, once for all accounts whose overlap ends by then.
-        let ahead = over.checked_sub(READ_AHEAD).unwrap_or(over);
         if ahead > planning.input.now {
             planning.plan.wake_at(ahead);
         } else {
             // The overlap is not over anyway.
-            let _ = super::content_seen(planning, scene.policies, scene.account, READ_AHEAD);
+            let _ = super::content_seen(planning, scene.policies, scene.account, ahead, READ_AHEAD);
         }
         planning.plan.wake_at(over);
         let message = "the policies of the account's revision are attached; those of the one before stay until AWS \
@@ -78,7 +79,7 @@ fn of_type(
     }
     // Between two reads of everything somebody may have edited what is to protect the account from now on.
     let poll = planning.input.limits.poll;
-    if let Err(stage) = super::content_seen(planning, scene.policies, scene.account, poll) {
+    if let Err(stage) = super::content_seen(planning, scene.policies, scene.account, ahead, poll) {
         return stage;
     }
     let mut unmet = Unmet::default();

@@ -68,6 +68,7 @@ fn what_is_not_of_the_assigned_revision_goes_after_the_overlap() {
     world.entry(NAME).applied = None;
     assert_eq!(changes(&world.plan()), []);
     world.pass(300);
+    world.shows_the_same();
     assert_eq!(changes(&world.plan()), [("DetachPolicy", OLD)]);
 }
 
@@ -143,6 +144,49 @@ fn an_account_that_does_not_carry_the_assigned_revision_keeps_the_one_it_had() {
     account.tags.as_mut().unwrap().extend(tag);
     carries.has(account);
     assert_eq!(changes(&carries.plan()), [("AttachPolicy", B)]);
+}
+
+#[test]
+fn an_account_that_had_nothing_in_full_gets_the_earlier_revision_that_it_carries() {
+    // Assigned anew, and rejected before the account carries that.
+    let mut world = halfway(&[FULL_ACCESS]);
+    world.entry(NAME).applied = None;
+    let plan = world.plan();
+    assert_eq!(changes(&plan), [("AttachPolicy", A)]);
+    assert_eq!(
+        only(&plan).reason,
+        Reason::AttachingPolicies,
+        "nobody took it away"
+    );
+    let mut there = halfway(&[FULL_ACCESS, A, OLD]);
+    there.entry(NAME).applied = None;
+    there.pass(3600);
+    assert_eq!(changes(&there.plan()), [], "nothing is taken away");
+    let mut gone = halfway(&[FULL_ACCESS]);
+    gone.entry(NAME).applied = None;
+    gone.desired
+        .revisions
+        .retain(|name, _| *name != revision('1').name);
+    assert_eq!(changes(&gone.plan()), [], "what it says is not known");
+    let mut ahead = halfway(&[FULL_ACCESS]);
+    ahead.entry(NAME).applied = None;
+    ahead.entry(NAME).assigned = Some(assigned('2', 1));
+    assert_eq!(
+        changes(&ahead.plan()),
+        [],
+        "the tag was edited: this number is another revision's"
+    );
+}
+
+/// The plan of each passes the rules, or nothing would be done for any account.
+#[test]
+fn what_the_account_had_is_put_back_though_the_assigned_revision_is_not_at_hand() {
+    for applied in [None, Some(revision('1').name)] {
+        let mut world = halfway(&[FULL_ACCESS]);
+        world.entry(NAME).applied = applied;
+        world.desired.revisions.remove(&revision('2').name);
+        assert_eq!(changes(&world.plan()), [("AttachPolicy", A)]);
+    }
 }
 
 #[test]

@@ -60,19 +60,6 @@ struct Loop {
     transcript: String,
 }
 
-fn read_name(read: &Read) -> StepId {
-    StepId(match read {
-        Read::Mark => "read/mark".into(),
-        Read::Full => "read/full".into(),
-        Read::Look => "read/look".into(),
-        Read::Creations(_) => "read/creations".into(),
-        Read::Account(id) => format!("read/account/{id}"),
-        Read::Attachments(id, kind) => format!("read/attachments/{id}/{kind}"),
-        Read::Policies(kind) => format!("read/policies/{kind}"),
-        Read::PolicyTypes => "read/policy-types".into(),
-    })
-}
-
 impl Loop {
     fn new(seed: u64, names: &[String]) -> Self {
         let mut process = World::unread();
@@ -343,7 +330,7 @@ impl Loop {
             .chain(std::mem::take(&mut self.reobserve))
             .collect();
         for read in reads {
-            let name = read_name(&read);
+            let name = read.id();
             if let Some(hold) = self.process.held.get(&name).filter(|hold| hold.until > now) {
                 self.resting_read = Some(
                     self.resting_read
@@ -408,13 +395,13 @@ impl Loop {
                 self.soon(500, Event::SawMark(mark, began));
             }
             Event::Looks(read, look, began) => {
-                let name = read_name(&read);
+                let name = read.id();
                 let fails = self.toy.rough() && self.toy.dice.chance(8);
                 let saw = (!fails).then(|| self.toy.sees(&read, look, began));
                 self.soon(5000, Event::Saw(name, saw));
             }
             Event::SawMark(value, began) => {
-                self.reading.remove(&read_name(&Read::Mark));
+                self.reading.remove(&Read::Mark.id());
                 self.process
                     .observed
                     .root

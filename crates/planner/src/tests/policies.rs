@@ -4,7 +4,7 @@ use super::{
     toy_policies::{FULL_ACCESS, full_access, made, policy_id, scp, wanted_policies, wanted_policy},
     *,
 };
-use model::{Effect, Evidence, PolicyContent, PolicyTypeState};
+use model::{Effect, EffectivePolicy, Evidence, PolicyContent, PolicyTypeState};
 
 pub(super) const ID: &str = "100000000001";
 pub(super) const NAME: &str = "heron-prod";
@@ -30,6 +30,12 @@ impl World {
             policies,
         };
         self.observed.observe(read, self.now);
+    }
+
+    /// The same read again, and nothing has changed.
+    pub(super) fn shows_the_same(&mut self) {
+        let policies = self.observed.policies.by_id.values().cloned().collect();
+        self.shows(policies);
     }
 
     /// A read of what the account has.
@@ -68,14 +74,19 @@ fn bare(letters: &str) -> World {
 /// The same with the policies `a` and `b` made, an old one besides, and the account asked.
 pub(super) fn ready(letters: &str, attached: &[&str]) -> World {
     let mut world = bare(letters);
-    world.shows(vec![
+    world.shows(as_made());
+    world.attached(attached);
+    world
+}
+
+/// The policies of [`ready`], and they say what they are to say.
+fn as_made() -> Vec<ObservedPolicy> {
+    vec![
         full_access(),
         made(&wanted_policy('a'), A),
         made(&wanted_policy('b'), B),
         made(&wanted_policy('o'), OLD),
-    ]);
-    world.attached(attached);
-    world
+    ]
 }
 
 pub(super) fn guarded(plan: &Plan) -> &Stage {
@@ -265,6 +276,7 @@ fn what_somebody_edited_is_written_back_and_trusted_only_then() {
         "the overlap begins when it says what it is to say"
     );
     world.pass(300);
+    world.shows_the_same();
     assert_eq!(changes(&world.plan()), [("DetachPolicy", OLD)]);
 }
 
@@ -297,6 +309,7 @@ fn old_policies_stay_for_the_overlap_and_hold_nothing_back() {
     let before = said(&plan).to_owned();
     world.pass(199);
     assert_eq!(said(&world.plan()), before, "status would change at each plan");
+    world.shows_the_same();
     world.pass(1);
     let plan = world.plan();
     assert_eq!(
@@ -358,6 +371,45 @@ fn what_an_account_comes_back_to_is_read_again_before_the_rest_goes() {
 }
 
 #[test]
+fn a_revision_that_wants_the_same_is_applied_when_it_is_seen_that_it_is_still_there() {
+    let mut world = ready("a", &[FULL_ACCESS, A]);
+    world.pass(100);
+    let tagged = Effect::Tagged {
+        account: account_id(ID),
+        tags: tags(&[(tag_keys::REVISION, "standard-1111111111/2")]),
+    };
+    world.entry(NAME).assigned = Some(assigned('1', 2));
+    world.entry(NAME).applied = Some(revision('9').name);
+    world.observed.effect(tagged, world.now);
+    let plan = world.plan();
+    assert_eq!(why(&plan), Reason::ConfirmingPolicies);
+    assert!(asks_for(&plan));
+    let mut robbed = world.clone();
+    world.attached(&[FULL_ACCESS, A]);
+    assert_eq!(guarded(&world.plan()), &Stage::Done);
+    // A listing of everything shows it first, and the account is asked.
+    let mut doubted = robbed.clone();
+    doubted.pass(1);
+    let listed = ListedPolicies {
+        policies: as_made(),
+        attachments: vec![(policy_id(A), [].into())],
+    };
+    doubted.full_with(listed);
+    let plan = doubted.plan();
+    assert_eq!((changes(&plan), why(&plan)), (vec![], Reason::ConfirmingPolicies));
+    assert!(asks_for(&plan));
+    robbed.attached(&[FULL_ACCESS]);
+    let plan = robbed.plan();
+    assert_eq!(changes(&plan), [("AttachPolicy", A)]);
+    // What has it in full is looked at when everything is.
+    let mut settled = ready("a", &[FULL_ACCESS, A]);
+    settled.entry(NAME).applied = Some(revision('1').name);
+    settled.pass(100);
+    assert_eq!(guarded(&settled.plan()), &Stage::Done);
+    assert!(!asks_for(&settled.plan()));
+}
+
+#[test]
 fn new_policies_are_read_once_more_before_the_old_ones_go() {
     let mut world = ready("a", &[FULL_ACCESS, OLD]);
     world.pass(10);
@@ -381,6 +433,32 @@ fn new_policies_are_read_once_more_before_the_old_ones_go() {
     );
     world.pass(20);
     assert!(reads(&world, Reason::ConfirmingPolicies));
+}
+
+#[test]
+fn what_is_emptied_during_the_overlap_is_noticed_before_the_old_ones_go() {
+    let mut world = ready("a", &[FULL_ACCESS, A, OLD]);
+    world.has(ObservedAccount {
+        parent: ParentId::parse(PROD).unwrap(),
+        ..born(NAME, ID)
+    });
+    world.pass(279);
+    world.shows(as_made());
+    world.pass(21);
+    let plan = world.plan();
+    assert_eq!(
+        (changes(&plan), why(&plan)),
+        (vec![], Reason::ConfirmingPolicies),
+        "seen since it was attached, but not lately"
+    );
+    assert!(plan.reads.contains(&Read::Policies(scp())));
+    let mut emptied = as_made();
+    emptied[1].content = Some(PolicyContent::parse("{}").unwrap());
+    let mut edited = world.clone();
+    edited.shows(emptied);
+    assert_eq!(kinds(&edited.plan()), ["UpdatePolicy"]);
+    world.shows(as_made());
+    assert_eq!(changes(&world.plan()), [("DetachPolicy", OLD)]);
 }
 
 #[test]
@@ -430,46 +508,139 @@ fn without_guardrails_old_ones_go_at_once_but_never_the_last_policy() {
     assert!(said(&plan).contains("FullAWSAccess"));
 }
 
-#[test]
-fn of_types_that_merge_the_old_one_goes_as_soon_as_the_new_one_is_there() {
-    let tag_policy = PolicyType::parse("TAG_POLICY").unwrap();
-    let of_type = |policy: ObservedPolicy| ObservedPolicy {
-        policy_type: tag_policy.clone(),
-        ..policy
-    };
-    let mut world = bare("");
-    let read = Observation::PolicyTypes {
-        began: world.now,
-        types: BTreeMap::from([(tag_policy.clone(), PolicyTypeState::Enabled)]),
-    };
-    world.observed.observe(read, world.now);
-    let read = Observation::Policies {
-        began: world.now,
-        policy_type: tag_policy.clone(),
-        policies: vec![
-            of_type(made(&wanted_policy('a'), A)),
-            of_type(made(&wanted_policy('o'), OLD)),
-        ],
-    };
-    world.observed.observe(read, world.now);
-    let wanted = DesiredPolicy {
-        policy_type: tag_policy.clone(),
-        ..wanted_policy('a')
-    };
-    world.want(NAME).policies = Arc::from([wanted]);
-    let attached = |world: &mut World, ids: &[&str]| {
-        let read = Observation::Attachments {
+/// `heron-prod` in its unit; its revision wants `a` as a tag policy, and there is an old one.
+struct Merging {
+    world: World,
+    tag_policy: PolicyType,
+}
+
+impl Merging {
+    fn new(content: &str) -> Self {
+        let tag_policy = PolicyType::parse("TAG_POLICY").unwrap();
+        let mut world = bare("");
+        world.has(ObservedAccount {
+            parent: ParentId::parse(PROD).unwrap(),
+            ..born(NAME, ID)
+        });
+        let read = Observation::PolicyTypes {
             began: world.now,
-            account: account_id(ID),
-            policy_type: tag_policy.clone(),
-            attached: Some(ids.iter().map(|id| (policy_id(id), "name".into())).collect()),
+            types: BTreeMap::from([(tag_policy.clone(), PolicyTypeState::Enabled)]),
         };
         world.observed.observe(read, world.now);
+        let wanted = DesiredPolicy {
+            policy_type: tag_policy.clone(),
+            content: PolicyContent::parse(content).unwrap(),
+            ..wanted_policy('a')
+        };
+        let of_type = |policy: ObservedPolicy| ObservedPolicy {
+            policy_type: tag_policy.clone(),
+            ..policy
+        };
+        let read = Observation::Policies {
+            began: world.now,
+            policy_type: tag_policy.clone(),
+            policies: vec![of_type(made(&wanted, A)), of_type(made(&wanted_policy('o'), OLD))],
+        };
+        world.observed.observe(read, world.now);
+        world.want(NAME).policies = Arc::from([wanted]);
+        Self { world, tag_policy }
+    }
+
+    fn attached(&mut self, ids: &[&str]) {
+        let read = Observation::Attachments {
+            began: self.world.now,
+            account: account_id(ID),
+            policy_type: self.tag_policy.clone(),
+            attached: Some(ids.iter().map(|id| (policy_id(id), "name".into())).collect()),
+        };
+        self.world.observed.observe(read, self.world.now);
+    }
+
+    fn comes_to(&mut self, effective: EffectivePolicy) {
+        let read = Observation::EffectivePolicy {
+            began: self.world.now,
+            account: account_id(ID),
+            policy_type: self.tag_policy.clone(),
+            effective,
+        };
+        self.world.observed.observe(read, self.world.now);
+    }
+
+    fn asks(&self) -> bool {
+        let read = Read::EffectivePolicy(account_id(ID), self.tag_policy.clone());
+        self.world.plan().reads.contains(&read)
+    }
+}
+
+#[test]
+fn of_types_that_merge_the_old_one_goes_as_soon_as_the_new_one_is_there() {
+    let mut merging = Merging::new("{}");
+    merging.attached(&[OLD]);
+    assert_eq!(changes(&merging.world.plan()), [("AttachPolicy", A)]);
+    merging.attached(&[OLD, A]);
+    assert_eq!(changes(&merging.world.plan()), [("DetachPolicy", OLD)]);
+}
+
+#[test]
+fn of_types_that_merge_it_is_seen_what_they_come_to() {
+    let mut merging = Merging::new(r#"{"tags":{"Team":{"tag_key":{"@@assign":"Team"}}}}"#);
+    merging.attached(&[A]);
+    assert_eq!(why(&merging.world.plan()), Reason::ConfirmingPolicies);
+    assert!(merging.asks());
+    let mut untold = Merging::new("{}");
+    untold.attached(&[A]);
+    untold.comes_to(EffectivePolicy::Untold);
+    assert_eq!(guarded(&untold.world.plan()), &Stage::Done, "a type of tomorrow");
+    // AWS takes its time.
+    merging.comes_to(EffectivePolicy::Nothing);
+    let plan = merging.world.plan();
+    assert_eq!((why(&plan), merging.asks()), (Reason::ConfirmingPolicies, false));
+    let mut says = Merging {
+        world: merging.world.clone(),
+        tag_policy: merging.tag_policy.clone(),
     };
-    attached(&mut world, &[OLD]);
-    assert_eq!(changes(&world.plan()), [("AttachPolicy", A)]);
-    attached(&mut world, &[OLD, A]);
-    assert_eq!(changes(&world.plan()), [("DetachPolicy", OLD)]);
+    says.world.pass(20);
+    assert!(says.asks());
+    let told = r#"{"tags":{"team":{"tag_key":"Team"}}}"#;
+    says.comes_to(EffectivePolicy::Says(told.to_owned()));
+    assert_eq!(guarded(&says.world.plan()), &Stage::Done);
+    // Elsewhere it may come to something else.
+    says.world.pass(1);
+    let moved = Effect::AccountMoved {
+        account: account_id(ID),
+        to: ParentId::parse(WORKLOADS).unwrap(),
+    };
+    says.world.observed.effect(moved, says.world.now);
+    assert!(says.asks());
+    // Who may not ask is told so.
+    let read = Read::EffectivePolicy(account_id(ID), says.tag_policy.clone());
+    let StepId(read) = read.id();
+    says.world
+        .holds(&read, HoldKind::Stalled, Reason::AccessDenied, 300, 1);
+    assert_eq!(
+        (why(&says.world.plan()), says.asks()),
+        (Reason::AccessDenied, false)
+    );
+    // A unit above allows no operators.
+    merging.world.pass(299);
+    merging.comes_to(EffectivePolicy::Nothing);
+    assert_eq!(why(&merging.world.plan()), Reason::ConfirmingPolicies);
+    merging.world.pass(1);
+    merging.comes_to(EffectivePolicy::Nothing);
+    let plan = merging.world.plan();
+    assert_eq!(why(&plan), Reason::EffectivePolicyDiffers);
+    assert!(
+        said(&plan).contains("asks for at tags.Team.tag_key"),
+        "{}",
+        said(&plan)
+    );
+    assert!(plan.wake.is_some(), "whoever corrects it need not tell");
+    merging.world.entry(NAME).applied = Some(revision('1').name);
+    assert_eq!(
+        guarded(&merging.world.plan()),
+        &Stage::Done,
+        "it is looked at when a revision comes"
+    );
 }
 
 #[test]
@@ -594,6 +765,7 @@ fn what_others_detach_or_attach_of_ours_is_repaired_and_says_so() {
     );
     world.attached(&[FULL_ACCESS, A, B, OLD]);
     world.pass(300);
+    world.shows_the_same();
     let plan = world.plan();
     assert_eq!(changes(&plan), [("DetachPolicy", OLD)]);
     assert_eq!(plan.steps[0].reason, Reason::RepairingPolicies);
@@ -602,6 +774,7 @@ fn what_others_detach_or_attach_of_ours_is_repaired_and_says_so() {
 #[test]
 fn a_listing_that_contradicts_the_account_makes_us_ask_it_and_changes_nothing() {
     let mut world = ready("a", &[FULL_ACCESS, A]);
+    world.entry(NAME).applied = Some(revision('1').name);
     world.pass(600);
     let mut listed = world.listed();
     for (_, targets) in &mut listed.attachments {

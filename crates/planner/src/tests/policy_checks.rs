@@ -45,6 +45,7 @@ fn world(attached: &[&str]) -> World {
     };
     world.observed.observe(read, began);
     world.pass(3600);
+    world.shows_the_same();
     world
 }
 
@@ -181,6 +182,13 @@ fn an_old_policy_before_its_time() {
     let mut early = world(&[FULL_ACCESS, A, B, OLD]);
     early.limits.policies.overlap = secs(3601);
     assert_eq!(rules(&early, detach(OLD)), [OVERLAP]);
+    // It was seen what the new ones say, but not in the last seconds of the overlap.
+    early.limits.policies.overlap = secs(3621);
+    early.pass(22);
+    assert_eq!(
+        rules(&early, detach(OLD)),
+        ["old policies stay until it was seen what the new ones say"]
+    );
 }
 
 #[test]
@@ -193,6 +201,7 @@ fn a_move_without_policies() {
     assert_eq!(rules(&world(&[FULL_ACCESS, A]), move_it()), [GUARDED]);
     assert_eq!(rules(&world(&[A, B]), move_it()), [] as [&str; 0]);
     let mut unseen = world(&[A]);
+    unseen.pass(1);
     let effect = Effect::PolicyAttached {
         policy: policy_id(B),
         policy_type: scp(),
@@ -226,7 +235,10 @@ fn an_account_that_is_not_this_objects_or_not_known_well() {
     assert_eq!(rules(&untold, detach(OLD)), [] as [&str; 0]);
     let mut other = world(&[FULL_ACCESS, A, B, OLD]);
     other.want(NAME).revision = revision('2');
-    assert!(rules(&other, detach(OLD)).contains(&"policies are those of the assigned revision"));
+    assert!(
+        rules(&other, detach(OLD))
+            .contains(&"policies are those of the assigned revision, or those that the account had")
+    );
     let mut foreign = world(&[FULL_ACCESS, A, B, OLD]);
     foreign.entry(NAME).account_id = None;
     foreign.observed.accounts.get_mut(&account_id(ID)).unwrap().tags = Some(Tags::new());

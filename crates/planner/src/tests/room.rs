@@ -120,6 +120,7 @@ fn a_change_is_finished_before_the_next_when_three_have_no_room() {
     assert_eq!(kinds(&plan), [] as [&str; 0], "not yet");
     assert_eq!(reason(&plan, NAME), Reason::PolicyOverlap);
     full.pass(300);
+    full.shows_the_same();
     let plan = full.plan();
     let letters = ['a', 'b', 'c', 'd'].map(id);
     let gone: Vec<&str> = changes(&plan).into_iter().map(|(_, id)| id).collect();

@@ -4,7 +4,7 @@
 //! CreateAccount from happening twice.
 
 use super::{toy_policies::ToyPolicies, *};
-use model::OutputsState;
+use model::{EffectivePolicy, OutputsState};
 
 /// Random numbers from a seed (SplitMix64).
 pub(super) struct Dice(pub(super) u64);
@@ -244,6 +244,13 @@ impl Toy {
                     attached: visible.then(|| self.policies.of_account(account, self.now)),
                 }
             }
+            // All of its policies are service control policies.
+            Read::EffectivePolicy(account, policy_type) => Observation::EffectivePolicy {
+                began,
+                account: account.clone(),
+                policy_type: policy_type.clone(),
+                effective: EffectivePolicy::Untold,
+            },
             Read::Policies(policy_type) => Observation::Policies {
                 began,
                 policy_type: policy_type.clone(),

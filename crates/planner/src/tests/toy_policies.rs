@@ -252,7 +252,10 @@ impl ToyPolicies {
                     return Err(reobserve);
                 }
                 self.by_id.remove(id);
-                Ok(Effect::PolicyDeleted(id.clone()))
+                Ok(Effect::PolicyDeleted {
+                    id: id.clone(),
+                    policy_type: scp(),
+                })
             }
             Action::AttachPolicy {
                 policy,

@@ -58,7 +58,7 @@ where
         // The few before the many: all share the places for patches under way.
         self.publish_organization(plan);
         self.publish_revisions(picture);
-        self.publish_promotions(picture);
+        self.publish_promotions(picture, plan);
         self.publish_baselines(picture, plan);
         self.publish_accounts(picture, plan);
         self.published.forget(picture);
@@ -121,26 +121,32 @@ where
     }
 
     /// What a promotion decided is stored before anything follows from it.
-    fn publish_promotions(&mut self, picture: &Picture) {
+    fn publish_promotions(&mut self, picture: &Picture, plan: &Plan) {
+        let now = self.context.clock.now();
         for said in &picture.said {
-            let status = match crate::promotion::status(&said.object, &said.step, self.context.clock.now()) {
-                Ok(status) => status,
-                Err(error) => {
-                    tracing::error!(error, "the status of a promotion cannot be written");
-                    continue;
+            let status = match (&said.step, &plan.overall) {
+                (Some(step), _) => match crate::promotion::status(&said.object, step, now) {
+                    Ok(status) => status,
+                    Err(error) => {
+                        tracing::error!(error, "the status of a promotion cannot be written");
+                        continue;
+                    }
+                },
+                (None, Some(Verdict::Refused(reason, message))) => {
+                    crate::promotion::stands_still(&said.object, reason.as_str(), message, now)
                 }
+                (None, _) => continue,
             };
             let key: Key = (String::new(), said.object.name_any());
             let api: Api<EnvironmentPromotion> = Api::all(self.operator.client.clone());
             let asked = Asked::of(&said.object.metadata);
             match self.published.tell(&Subject::Promotion(key.clone()), &asked) {
                 Tell::All => {
-                    let told = super::promote::happenings(&said.step);
-                    self.write_told(api, said.object.as_ref(), key, &status, Some(told));
+                    let told = said.step.as_ref().map(super::promote::happenings);
+                    self.write_told(api, said.object.as_ref(), key, &status, told);
                 }
                 // Its Events follow from the conditions: those of a step that is not taken are not told.
                 Tell::Refusal(why) => {
-                    let now = self.context.clock.now();
                     let status = crate::promotion::refused(&said.object, why, now);
                     self.write_told(api, said.object.as_ref(), key, &status, None);
                 }
