@@ -120,7 +120,7 @@ async fn awaiting(
     action: Option<ApprovalAction>,
 ) -> Result<Awaiting, Error> {
     let api: Api<AwsAccount> = Api::namespaced(client.clone(), namespace);
-    let object = found("read the AwsAccount", name, api.get(name)).await?;
+    let object = found("read the AwsAccount", api.get(name)).await?;
     let (namespace, name) = (namespace.to_owned(), name.to_owned());
     let Some(object) = object else {
         return Err(Error::NotFound { namespace, name });

@@ -280,7 +280,7 @@ pub(crate) struct PlanArgs {
     /// Baseline as the default one, and everything else at its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Take AwsAccounts and Baselines that stand in no file for deleted. Default: they stay as they are.
+    /// Take AwsAccounts, Baselines and EnvironmentPromotions that stand in no file for deleted. Default: they stay as they are.
     #[arg(long, requires = "files")]
     pub(crate) prune: bool,
     /// Kubeconfig file for --live; default: KUBECONFIG, or ~/.kube/config.

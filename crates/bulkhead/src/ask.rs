@@ -2,7 +2,7 @@
 
 use crate::{complain, kubernetes, output};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client, api::PostParams, core::Status};
 use std::{future::Future, io, process::ExitCode, time::Duration};
 
 /// How long one answer may take.
@@ -22,6 +22,8 @@ pub(crate) enum AskError {
          --context?"
     )]
     NotServed { what: &'static str },
+    #[error("{what}: {message}; was it deleted meanwhile?")]
+    Gone { what: &'static str, message: String },
     #[error("{what}: the API server cannot be reached; is it the right --kubeconfig and --context?")]
     Unreachable {
         what: &'static str,
@@ -56,7 +58,6 @@ pub(crate) async fn answer<T>(
 /// As [`answer`], of one object: `None` where there is none of this name.
 pub(crate) async fn found<T>(
     what: &'static str,
-    name: &str,
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<Option<T>, AskError> {
     let Ok(result) = tokio::time::timeout(PATIENCE, request).await else {
@@ -64,18 +65,15 @@ pub(crate) async fn found<T>(
     };
     match result {
         Ok(object) => Ok(Some(object)),
-        // A path that is not served is not found as well, but names no object.
-        Err(kube::Error::Api(status))
-            if status.code == 404
-                && status
-                    .details
-                    .as_ref()
-                    .is_some_and(|details| details.name == name) =>
-        {
-            Ok(None)
-        }
+        Err(kube::Error::Api(status)) if status.code == 404 && names_an_object(&status) => Ok(None),
         Err(error) => Err(sorted(what, error)),
     }
+}
+
+/// Is it an object that was not found? A path that is not served is not found as well, but names none.
+fn names_an_object(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_some_and(|details| !details.name.is_empty())
 }
 
 fn sorted(what: &'static str, error: kube::Error) -> AskError {
@@ -85,6 +83,7 @@ fn sorted(what: &'static str, error: kube::Error) -> AskError {
             match status.code {
                 401 => AskError::Unknown { what, message },
                 403 => AskError::Forbidden { what, message },
+                404 if names_an_object(&status) => AskError::Gone { what, message },
                 404 => AskError::NotServed { what },
                 409 => AskError::Changed,
                 _ => AskError::Failed {
@@ -150,7 +149,23 @@ mod tests {
             error.to_string(),
             "list promotions: no answer of the API server within 30 s; whether it was done is not known"
         );
-        let error = runtime.block_on(found("read it", "x", silent())).unwrap_err();
+        let error = runtime.block_on(found("read it", silent())).unwrap_err();
         assert!(matches!(error, AskError::Silent { what: "read it" }));
+    }
+
+    #[test]
+    fn an_object_that_is_gone_is_not_a_kind_that_is_not_served() {
+        let not_found = |name: &str| {
+            let status: Status = serde_json::from_value(serde_json::json!({
+                "status": "Failure", "code": 404, "reason": "NotFound", "message": "not found: x", "details": {"name": name},
+            }))
+            .unwrap();
+            sorted("approve x", kube::Error::Api(Box::new(status)))
+        };
+        assert_eq!(
+            not_found("x").to_string(),
+            "approve x: not found: x; was it deleted meanwhile?"
+        );
+        assert!(matches!(not_found(""), AskError::NotServed { what: "approve x" }));
     }
 }

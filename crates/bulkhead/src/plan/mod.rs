@@ -1,24 +1,28 @@
 //! `bulkhead plan`: what manifests would change, for the pull request that brings them. Nothing is changed.
 //!
 //! ```text
-//! snapshot.rs     what there is now
-//! document.rs     the same as one document
-//! live.rs         the same, asked of the cluster and of AWS
-//! wanted.rs       what the files want, laid over it
-//! pins.rs         pins of accounts, as the operator judges them
-//! promotions.rs   promotions, as the operator judges them, and how changes travel by them
-//! difference.rs   what is wanted, compared with it, account by account
-//! revisions.rs    what a Baseline says that it did not say before
-//! render.rs       all of it, for people
+//! snapshot.rs            what there is now
+//! document.rs            the same as one document
+//! live.rs                the same, asked of the cluster and of AWS
+//! wanted.rs              what the files want, laid over it
+//! pins.rs                pins of accounts, as the operator judges them
+//! promotions.rs          promotions, as the operator judges them, and how changes travel by them
+//! difference.rs          what is wanted, compared with what there is
+//! account_changes.rs     ... account by account
+//! revisions.rs           ... what a Baseline says that it did not say before
+//! promotion_changes.rs   ... what a promotion asks for that it did not ask for before
+//! render.rs              all of it, for people
 //! ```
 //!
 //! The operator's own plan holds only what can be done at this moment; here everything is shown that would be done in the
 //! end. The operator's plan is asked for what it would refuse.
 
+mod account_changes;
 mod difference;
 mod document;
 mod live;
 mod pins;
+mod promotion_changes;
 mod promotions;
 mod render;
 mod revisions;
@@ -173,6 +177,7 @@ fn config(args: &PlanArgs, wanted: &Wanted, now: &Snapshot) -> Result<Config, Er
 
 fn compare(config: &Config, wanted: &Wanted, prune: bool, now: Snapshot) -> Difference {
     let mut objects = now.objects;
+    let before = objects.promotions.clone();
     let leaving = wanted.overlay(&mut objects, prune);
     let mut promoted = promoted(&objects);
     let known = pins::Known {
@@ -206,6 +211,7 @@ fn compare(config: &Config, wanted: &Wanted, prune: bool, now: Snapshot) -> Diff
     difference::difference(Sides {
         resolved: &resolved,
         objects: &objects,
+        before: &before,
         observed: &now.observed,
         plan: plan.as_ref(),
         leaving: &leaving,
@@ -302,12 +308,15 @@ fn resolve(config: &Config, objects: &Objects, promoted: &Promoted) -> Resolved 
 
 /// What promotions hold: accounts of their Baselines get nothing new by themselves. How one will go on is not foretold.
 fn promoted(objects: &Objects) -> Promoted {
-    let mut promoted = Promoted::default();
-    for promotion in objects.promotions.values() {
-        let Decoded::Good(object) = promotion else {
-            promoted.unjudged = true;
-            continue;
-        };
+    let mut promoted = Promoted {
+        unjudged: objects
+            .promotions
+            .values()
+            .any(|promotion| matches!(promotion, Decoded::Poison(_))),
+        ..Promoted::default()
+    };
+    let all = || promotions::understood(&objects.promotions);
+    for object in all().filter(|object| operator::promotion::conflict(object, all()).is_none()) {
         let stages = object.status.iter().flat_map(|status| &status.stages);
         let current = stages.filter_map(|stage| {
             let current = desired::revision(stage.current_revision.as_ref()?)?;

@@ -1,13 +1,15 @@
 //! Promotions as the operator judges them, and how a change travels by them.
 
 use super::snapshot::Objects;
-use api::{EnvironmentPromotion, PromotionRevisionPolicy, UpdatePolicy};
+use api::{EnvironmentPromotion, UpdatePolicy};
 use axum::http::Uri;
 use desired::{Decoded, Resolved};
-use jiff::Timestamp;
 use model::{Revision, RevisionHash, RevisionName};
-use operator::Config;
-use promotion::{Objection, RevisionFact, RevisionPolicy, Spec, Supersede, Terms, Why, objections};
+use operator::{
+    Config,
+    promotion::{conflict, spec},
+};
+use promotion::{Objection, RevisionFact, Spec, Terms, Why, objections};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -118,11 +120,12 @@ fn judge(grounds: &Grounds<'_>, object: &EnvironmentPromotion) -> Vec<Objection>
             .namespace
             .clone()
             .unwrap_or_default(),
+        // Where it runs as another one, only the operator itself knows.
         service_account: "bulkhead".to_owned(),
     };
     objections(&Terms {
         spec: &spec,
-        conflict: conflict(grounds.objects, object).as_deref(),
+        conflict: conflict(object, understood(&grounds.objects.promotions)).as_deref(),
         environments: environments.as_ref(),
         latest: latest(grounds, baseline).as_ref(),
         revisions: &revisions(grounds, baseline),
@@ -132,44 +135,14 @@ fn judge(grounds: &Grounds<'_>, object: &EnvironmentPromotion) -> Vec<Objection>
     })
 }
 
-/// The spec, as the operator reads it.
-fn spec(object: &EnvironmentPromotion) -> Result<Spec, (&'static str, String)> {
-    let spec = &object.spec;
-    let revision = spec.revision.as_deref().map(RevisionName::parse).transpose();
-    let stages = serde_json::to_value(&spec.stages).and_then(serde_json::from_value);
-    Ok(Spec {
-        baseline: spec.baseline_ref.name.clone(),
-        revision: revision.map_err(|error| ("spec.revision", error.to_string()))?,
-        revision_policy: match spec.revision_policy.unwrap_or_default() {
-            PromotionRevisionPolicy::Manual => RevisionPolicy::Manual,
-            PromotionRevisionPolicy::Automatic => RevisionPolicy::Automatic,
-        },
-        suspend: spec.suspend.unwrap_or(false),
-        supersede: Supersede::BetweenStages,
-        history_limit: 0,
-        dry_run: spec.dry_run.unwrap_or(false),
-        stages: stages.map_err(|error| ("spec.stages", error.to_string()))?,
-    })
-}
-
-/// The older one about the same Baseline. What is only in files is younger than what the cluster has.
-fn conflict(objects: &Objects, object: &EnvironmentPromotion) -> Option<String> {
-    let age = |object: &EnvironmentPromotion| {
-        let meta = &object.metadata;
-        let created = meta.creation_timestamp.as_ref();
-        let created = created.map_or(Timestamp::MAX, |time| time.0);
-        (created, meta.name.clone().unwrap_or_default())
-    };
-    let own = age(object);
-    let all = objects.promotions.values().filter_map(|other| match other {
-        Decoded::Good(other) => Some(other),
+/// Promotions that can be decoded.
+pub(super) fn understood(
+    promotions: &BTreeMap<String, Decoded<EnvironmentPromotion>>,
+) -> impl Iterator<Item = &Arc<EnvironmentPromotion>> {
+    promotions.values().filter_map(|promotion| match promotion {
+        Decoded::Good(object) => Some(object),
         Decoded::Poison(_) => None,
-    });
-    all.filter(|other| other.spec.baseline_ref.name == object.spec.baseline_ref.name)
-        .map(|other| age(other))
-        .min()
-        .filter(|oldest| *oldest < own)
-        .map(|(_, name)| name)
+    })
 }
 
 /// Environments of a Baseline, if there is one.
@@ -232,13 +205,7 @@ fn hosts(grounds: &Grounds<'_>, spec: &Spec) -> Vec<String> {
 
 /// A configuration that lets the gates of these promotions ask whomever they ask.
 pub(crate) fn allow(config: &mut Config, objects: &Objects) {
-    let specs = objects
-        .promotions
-        .values()
-        .filter_map(|promotion| match promotion {
-            Decoded::Good(object) => spec(object).ok(),
-            Decoded::Poison(_) => None,
-        });
+    let specs = understood(&objects.promotions).filter_map(|object| spec(object).ok());
     let hosts: BTreeSet<String> = specs.flat_map(|spec| asked(&spec)).collect();
     config.gates.allowed_hosts.extend(hosts);
     let address = &mut config.gates.prometheus_address;

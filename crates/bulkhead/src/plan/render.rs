@@ -2,6 +2,7 @@
 
 use super::{
     difference::{AccountChange, Action, Difference, Kept, PolicyRef, Summary},
+    promotion_changes::PromotionChange,
     promotions::{RefusedPromotion, Travel},
     revisions::{Change, EnvironmentChange, RevisionChange, RuleChange, StatementChange},
 };
@@ -32,6 +33,10 @@ pub(super) fn text(difference: &Difference) -> String {
         lines.extend(promotion(refused));
         lines.push(String::new());
     }
+    for change in &difference.promotion_changes {
+        lines.extend(promotion_change(change));
+        lines.push(String::new());
+    }
     for change in &difference.revisions {
         lines.extend(revision(change));
         lines.push(String::new());
@@ -47,6 +52,7 @@ fn numbers(summary: Summary) -> String {
         moves,
         leave,
         baselines,
+        promotions,
         waiting,
         refused,
     } = summary;
@@ -55,8 +61,10 @@ fn numbers(summary: Summary) -> String {
         format!("{change} to change"),
         format!("{moves} to move"),
     ];
-    if baselines > 0 {
-        parts.push(format!("{} to change", counted(baselines, "Baseline")));
+    for (count, what) in [(baselines, "Baseline"), (promotions, "EnvironmentPromotion")] {
+        if count > 0 {
+            parts.push(format!("{} to change", counted(count, what)));
+        }
     }
     for (count, what) in [(leave, "to leave"), (waiting, "waiting")] {
         if count > 0 {
@@ -84,6 +92,19 @@ fn promotion(refused: &RefusedPromotion) -> Vec<String> {
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         format!("    {place}{word}: {}: {}", objection.reason, objection.message)
     }));
+    lines
+}
+
+fn promotion_change(change: &PromotionChange) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} EnvironmentPromotion {}",
+        sign(change.change),
+        change.promotion
+    )];
+    if change.change == Change::Changed {
+        lines.extend(values(change.before.as_ref(), change.after.as_ref(), "    "));
+    }
+    lines.extend(change.travels.iter().map(|travel| travels(travel, false)));
     lines
 }
 
@@ -293,35 +314,23 @@ fn values(before: Option<&Value>, after: Option<&Value>, indent: &str) -> Vec<St
         .collect()
 }
 
-/// The longest common lines of both, and what is in one of them only.
+/// Both, line by line, with what is in one of them only.
 fn lines<'l>(before: &'l [String], after: &'l [String]) -> Vec<(char, &'l str)> {
     // A comma at the end says only that another line follows.
-    let same = |one: &str, other: &str| one.trim_end_matches(',') == other.trim_end_matches(',');
-    // common[i][j]: how many lines before[i..] and after[j..] have in common
-    let mut common = vec![vec![0_usize; after.len() + 1]; before.len() + 1];
-    for (i, one) in before.iter().enumerate().rev() {
-        for (j, other) in after.iter().enumerate().rev() {
-            common[i][j] = if same(one, other) {
-                common[i + 1][j + 1] + 1
-            } else {
-                common[i + 1][j].max(common[i][j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut found) = (0, 0, Vec::new());
-    while i < before.len() || j < after.len() {
-        if i < before.len() && j < after.len() && same(&before[i], &after[j]) {
-            found.push((' ', after[j].as_str()));
-            (i, j) = (i + 1, j + 1);
-        } else if j >= after.len() || (i < before.len() && common[i + 1][j] >= common[i][j + 1]) {
-            found.push(('-', before[i].as_str()));
-            i += 1;
-        } else {
-            found.push(('+', after[j].as_str()));
-            j += 1;
-        }
-    }
-    found
+    let bare = |lines: &'l [String]| -> Vec<&'l str> {
+        lines.iter().map(|line| line.trim_end_matches(',')).collect()
+    };
+    let ops = similar::capture_diff_slices(similar::Algorithm::Patience, &bare(before), &bare(after));
+    let changes = ops.iter().flat_map(|op| {
+        let (tag, old, new) = op.as_tag_tuple();
+        let removed = before[old].iter().map(|line| ('-', line.as_str()));
+        let kept = if tag == similar::DiffTag::Equal { ' ' } else { '+' };
+        let added = after[new].iter().map(move |line| (kept, line.as_str()));
+        removed
+            .filter(move |_| tag != similar::DiffTag::Equal)
+            .chain(added)
+    });
+    changes.collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use desired::Decoded;
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, core::object::HasStatus};
 use model::AccountKey;
+use serde_json::Value;
 use simulator::{Manifest, ManifestError};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -190,18 +191,28 @@ where
     }
 }
 
+/// Where kubectl and Argo CD remember what they have applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Metadata as `kubectl apply` leaves it: identity and everything that others have written stays, labels and annotations of
-/// the file are laid over it.
+/// the file are laid over it, and those that the file had when it was applied last, and has no more, go.
 fn apply<K: Resource>(object: &mut K, there: &K) {
     let ObjectMeta {
         labels, annotations, ..
     } = object.meta().clone();
     let mut meta = there.meta().clone();
-    if let Some(labels) = labels {
-        meta.labels.get_or_insert_default().extend(labels);
-    }
-    if let Some(annotations) = annotations {
-        meta.annotations.get_or_insert_default().extend(annotations);
+    let applied = meta.annotations.as_ref().and_then(|all| all.get(LAST_APPLIED));
+    let applied: Value = applied
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    for (there, wanted, key) in [
+        (&mut meta.labels, labels, "labels"),
+        (&mut meta.annotations, annotations, "annotations"),
+    ] {
+        let had = applied["metadata"][key].as_object();
+        let there = there.get_or_insert_default();
+        there.retain(|key, _| !had.is_some_and(|had| had.contains_key(key)));
+        there.extend(wanted.unwrap_or_default());
     }
     *object.meta_mut() = meta;
 }

@@ -146,6 +146,6 @@ pub(crate) async fn client(cluster: &KubernetesArgs) -> Result<Client, AskError>
 /// The promotion of this name.
 pub(crate) async fn get(client: &Client, name: &str) -> Result<EnvironmentPromotion, Error> {
     let api: Api<EnvironmentPromotion> = Api::all(client.clone());
-    let found = found("read the EnvironmentPromotion", name, api.get(name)).await?;
+    let found = found("read the EnvironmentPromotion", api.get(name)).await?;
     found.ok_or_else(|| Error::NotFound(name.to_owned()))
 }

@@ -252,7 +252,7 @@ fn a_change_travels_in_the_order_of_stages_and_leaves_pinned_accounts_out() {
         &format!(
             "= team-a/heron-3  account 222222220003\n    pinned to {before} until 2026-11-20T00:00:00Z: an audit\n"
         ),
-        " 1 Baseline to change, 0 refused.\n",
+        " 1 Baseline to change, 1 EnvironmentPromotion to change, 0 refused.\n",
     ] {
         assert!(said.contains(words), "{words:?} is not in\n{said}");
     }
@@ -263,6 +263,72 @@ fn a_change_travels_in_the_order_of_stages_and_leaves_pinned_accounts_out() {
     let (_, said, _) = files.plan(Some(&observed), &[]);
     let nobody = "\n    no EnvironmentPromotion is about it: accounts keep the revision they have\n";
     assert!(said.contains(nobody), "{said}");
+}
+
+/// A change of the promotion alone begins an attempt, or keeps one from beginning.
+#[test]
+fn a_promotion_that_asks_for_something_else_is_a_change() {
+    let files = Files::new();
+    let pin = json!({"reason": "an audit", "expiresAt": "2026-11-20T00:00:00Z"});
+    let mut observed = with_prod(&files, &pin);
+    let stages = json!([{"name": "dev", "environment": "dev"}, {"name": "prod", "environment": "prod"}]);
+    let there = promotion(&stages);
+    let objects = observed["objects"].as_array_mut().unwrap();
+    objects.push(there.clone());
+    let same_in_other_words = with(there.clone(), "/spec/suspend", json!(false));
+    files.write("all.json.yaml", std::slice::from_ref(&same_in_other_words));
+    let (status, said, error) = files.plan(Some(&observed), &[]);
+    assert_eq!((status, error.as_str()), (Some(0), ""), "{said}");
+
+    let mut held = with(there.clone(), "/spec/suspend", json!(true));
+    held["metadata"]["annotations"] = json!({"bulkhead.dev/hold": "incident 42", "theirs": "x"});
+    files.write("all.json.yaml", std::slice::from_ref(&held));
+    let (status, said, error) = files.plan(Some(&observed), &[]);
+    assert_eq!((status, error.as_str()), (Some(2), ""), "{said}");
+    for words in [
+        "~ EnvironmentPromotion travel\n",
+        "\"bulkhead.dev/hold\": \"incident 42\"\n",
+        "+     \"suspend\": true\n",
+        " 1 EnvironmentPromotion to change, 0 refused.\n",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in\n{said}");
+    }
+    assert!(!said.contains("theirs"), "{said}");
+    let (_, said, _) = files.plan(Some(&observed), &["-o", "json"]);
+    let plan: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (
+            &plan["promotionChanges"][0]["change"],
+            &plan["summary"]["promotions"]
+        ),
+        (&json!("Changed"), &json!(1))
+    );
+    assert_eq!(plan["promotionChanges"][0]["after"]["spec"]["suspend"], true);
+
+    // Released: the file had the annotation when it was applied, and has it no more.
+    let applied = json!({"metadata": {"annotations": {"bulkhead.dev/hold": "incident 42"}}});
+    let last = observed["objects"].as_array_mut().unwrap().last_mut().unwrap();
+    last["metadata"]["annotations"] = json!({
+        "bulkhead.dev/hold": "incident 42", "bulkhead.dev/abort": "a-1",
+        "kubectl.kubernetes.io/last-applied-configuration": applied.to_string(),
+    });
+    files.write("all.json.yaml", std::slice::from_ref(&there));
+    let (status, said, _) = files.plan(Some(&observed), &[]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(
+        said.contains("-       \"bulkhead.dev/hold\": \"incident 42\"\n"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("- EnvironmentPromotion") && !said.contains("a-1"),
+        "what others wrote stays\n{said}"
+    );
+
+    // It is gone.
+    files.write("all.json.yaml", &[guarded(&json!(["eu-west-1"]))]);
+    let (status, said, _) = files.plan(Some(&observed), &["--prune"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("- EnvironmentPromotion travel\n"), "{said}");
 }
 
 #[test]
