@@ -1,5 +1,7 @@
 //! Names that are almost right.
 
+use strsim::levenshtein;
+
 /// The known name that is almost this one: a third of its characters, and two in any case, keep them apart at most. A name
 /// that is like none is better not explained with one.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
@@ -7,7 +9,7 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     let most = (name.chars().count() / 3).max(2);
     let ranked = known
         .into_iter()
-        .map(|known| (distance(&name, &known.to_lowercase()), known));
+        .map(|known| (levenshtein(&name, &known.to_lowercase()), known));
     ranked
         .filter(|(distance, _)| *distance <= most)
         .min()
@@ -19,22 +21,6 @@ pub(crate) fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> 
     let near = nearest(name, known);
     near.map(|near| format!("; did you mean {near}?"))
         .unwrap_or_default()
-}
-
-/// How many characters must be put in, taken out or replaced to make one of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, left) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, right) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

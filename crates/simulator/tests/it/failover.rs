@@ -1,6 +1,9 @@
 //! Crashes, two replicas, lost clusters.
 
 use crate::scene::{MINUTE, Scene, config, in_virtual_time, spec};
+use api::EnvironmentPromotion;
+use kube::{Api, api::PostParams};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_mins(15);
@@ -178,13 +181,51 @@ fn a_flag_left_standing_does_not_fire_when_the_organization_is_taken_back() {
     });
 }
 
+/// Lets a promotion be about Acme's Baseline.
+async fn promote(scene: &Scene) {
+    let object = json!({
+        "apiVersion": "bulkhead.dev/v1alpha1", "kind": "EnvironmentPromotion", "metadata": {"name": "travel"},
+        "spec": {
+            "baselineRef": {"name": "standard"}, "revisionPolicy": "Automatic",
+            "stages": [{"name": "dev", "environment": "dev"}],
+        },
+    });
+    let api: Api<EnvironmentPromotion> = Api::all(scene.world.client());
+    let object = serde_json::from_value(object).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+}
+
+fn promotion(scene: &Scene) -> Value {
+    let mut promotions = scene
+        .world
+        .kubernetes
+        .objects(api::GROUP, "environmentpromotions");
+    promotions.remove(0)
+}
+
+/// Status and reason of a condition of the promotion.
+fn says(scene: &Scene, type_: &str) -> Option<(String, String)> {
+    let promotion = promotion(scene);
+    let conditions = promotion["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == type_)?;
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+    Some((text("status"), text("reason")))
+}
+
 #[test]
 fn the_old_cluster_stops_within_a_period_when_it_is_taken_over() {
     in_virtual_time(async {
         let mut old = Scene::new(5);
         old.apply_acme().await;
+        promote(&old).await;
         old.start();
         old.run_until_all_ready(10 * MINUTE).await;
+        old.run_until(10 * MINUTE, "promoted", |scene| {
+            says(scene, "Ready").is_some_and(|(status, _)| status == "True")
+        })
+        .await;
+        let before = promotion(&old)["status"]["attempt"].clone();
+        assert_eq!(before["outcome"]["result"], "Succeeded", "{before}");
         let mark = old.world.organization.state().root.tags["bulkhead.dev/installation"].clone();
         let mut new = old.new_cluster();
         new.apply_acme().await;
@@ -205,6 +246,13 @@ fn the_old_cluster_stops_within_a_period_when_it_is_taken_over() {
             6,
             "the old cluster vends nothing any more"
         );
+        // Its promotion takes no step, keeps its state, and says why.
+        let claimed = |status: &str| Some((status.to_owned(), "OrganizationClaimed".to_owned()));
+        assert_eq!(
+            (says(&old, "Stalled"), says(&old, "Ready")),
+            (claimed("True"), claimed("False"))
+        );
+        assert_eq!(promotion(&old)["status"]["attempt"], before);
     });
 }
 

@@ -136,8 +136,13 @@ fn detach(scene: &Scene, policy: &str, target: &str) {
     scene.world.organization.mutate(mutation).unwrap();
 }
 
-/// Another tool's call on the type of policies.
+/// Another tool's call on the type of service control policies.
 async fn policy_type(scene: &Scene, operation: &str) {
+    change_type(scene, operation, SCP).await;
+}
+
+/// Another tool's call on a type of policies.
+async fn change_type(scene: &Scene, operation: &str, policy_type: &str) {
     let root = scene.world.organization.root_id();
     let request = http::Request::post("/")
         .header("content-type", "application/x-amz-json-1.1")
@@ -146,7 +151,11 @@ async fn policy_type(scene: &Scene, operation: &str) {
             "authorization",
             "AWS4-HMAC-SHA256 Credential=OTHER/20260101/us-east-1/organizations/aws4_request",
         )
-        .body(json!({"RootId": root, "PolicyType": SCP}).to_string().into())
+        .body(
+            json!({"RootId": root, "PolicyType": policy_type})
+                .to_string()
+                .into(),
+        )
         .unwrap();
     let answer = scene.world.organization.handle(request).await.unwrap();
     assert_eq!(answer.status(), 200, "{:?}", answer.body());
@@ -225,6 +234,61 @@ fn a_type_that_somebody_disables_is_an_alarm_and_no_repair() {
         policy_type(&scene, "EnablePolicyType").await;
         scene.run_until_all_ready(60 * MINUTE).await;
         assert!(has_exactly(&scene, &id(&scene, "egret"), &latest(&scene)));
+    });
+}
+
+/// The root's policy lets those below it change nothing: what the account has is attached, and says nothing.
+#[test]
+fn a_policy_that_inherits_in_vain_is_told_until_the_one_above_lets_it() {
+    in_virtual_time(async {
+        let mut scene = prepared(58, &["egret"]).await;
+        change_type(&scene, "EnablePolicyType", "TAG_POLICY").await;
+        scene.run_for(5 * MINUTE).await;
+        let above = json!({"tags": {"Team": {
+            "tag_key": {"@@assign": "Team"},
+            "tag_value": {"@@assign": ["them"], "@@operators_allowed_for_child_policies": ["@@none"]},
+        }}});
+        let mutation = Mutation::CreatePolicy {
+            r#type: "TAG_POLICY".into(),
+            name: "theirs".into(),
+            content: above.to_string(),
+            description: String::new(),
+            tags: [].into(),
+        };
+        scene.world.organization.mutate(mutation).unwrap();
+        let theirs = policy(&scene, "theirs").unwrap().id;
+        let root = scene.world.organization.root_id().to_owned();
+        attach(&scene, &theirs, &root);
+        let mut environments = scene.baseline()["spec"]["environments"].clone();
+        environments[0]["policies"] = json!([{
+            "name": "teams", "type": "TAG_POLICY",
+            "document": {"tags": {"Team": {"tag_value": {"@@assign": ["us"]}}}},
+        }]);
+        scene
+            .patch_baseline(json!({"spec": {"environments": environments}}))
+            .await;
+        scene.start();
+        scene
+            .run_until(30 * MINUTE, "told", |scene| {
+                scene.is("team-web", "egret", "Stalled", "True", "EffectivePolicyDiffers")
+            })
+            .await;
+        assert!(scene.is("team-web", "egret", "Ready", "False", "EffectivePolicyDiffers"));
+        let next = scene.account("team-web", "egret")["status"]["nextStep"].clone();
+        assert!(
+            next.as_str()
+                .is_some_and(|next| next.contains("tags.Team.tag_value")),
+            "{next}"
+        );
+        assert_eq!(revision(&scene, "egret", "applied"), "");
+        let asked = scene.calls("DescribeEffectivePolicy");
+        scene.run_for(60 * MINUTE).await;
+        let again = scene.calls("DescribeEffectivePolicy") - asked;
+        assert!((1..=12).contains(&again), "{again} times in an hour");
+
+        detach(&scene, &theirs, &root);
+        scene.run_until_all_ready(30 * MINUTE).await;
+        assert_eq!(revision(&scene, "egret", "applied"), latest(&scene));
     });
 }
 

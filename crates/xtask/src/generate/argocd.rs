@@ -1,4 +1,5 @@
-//! `deploy/argocd/argocd-cm.yaml`: the scripts beside it, which have upstream's layout, as keys of Argo CD's configuration.
+//! `deploy/argocd`: the script of health, which is the same for every kind, where upstream's layout wants it, and
+//! `argocd-cm.yaml`: all scripts as keys of Argo CD's configuration.
 
 use std::{
     fmt::Write,
@@ -13,14 +14,24 @@ const DIRECTORY: &str = "deploy/argocd";
 
 pub(super) fn produce(workspace: &Workspace) -> Result<Generated, Error> {
     let mut generated = Generated::default();
+    let directory = workspace.root.join(DIRECTORY);
+    let health = health(&directory)?;
+    let scripts = Path::new("resource_customizations").join(api::GROUP);
+    for kind in names(&directory.join(&scripts))? {
+        let path = Path::new(DIRECTORY).join(&scripts).join(kind).join("health.lua");
+        generated.files.insert(path, health.clone());
+    }
     let path = Path::new(DIRECTORY).join("argocd-cm.yaml");
-    generated
-        .files
-        .insert(path, config_map(&workspace.root.join(DIRECTORY))?);
+    generated.files.insert(path, config_map(&directory, &health)?);
     Ok(generated)
 }
 
-fn config_map(directory: &Path) -> Result<String, Error> {
+/// The script of health as it stands with each kind.
+fn health(directory: &Path) -> Result<String, Error> {
+    Ok(format!("-- {HEADER}\n{}", read(&directory.join("health.lua"))?))
+}
+
+fn config_map(directory: &Path, health: &str) -> Result<String, Error> {
     let mut text = format!(
         "# {HEADER}\n\
          # Adds to the configuration of Argo CD: kubectl apply --server-side --field-manager=bulkhead -f deploy/argocd/argocd-cm.yaml\n\
@@ -36,7 +47,7 @@ fn config_map(directory: &Path) -> Result<String, Error> {
             .join(&kind);
         let key = |what: &str| format!("  resource.customizations.{what}.{}_{kind}: |\n", api::GROUP);
         text.push_str(&key("health"));
-        text.push_str(&indented(&read(&of.join("health.lua"))?, 4));
+        text.push_str(&indented(health, 4));
         let actions = of.join("actions");
         if actions.exists() {
             text.push_str(&key("actions"));
@@ -92,7 +103,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../..")
             .join(DIRECTORY);
-        let map: Value = serde_saphyr::from_str(&config_map(&root).unwrap()).unwrap();
+        let map: Value =
+            serde_saphyr::from_str(&config_map(&root, &health(&root).unwrap()).unwrap()).unwrap();
         let data = map["data"].as_object().unwrap();
         let of = |what: &str, kind: &str| {
             let key = format!("resource.customizations.{what}.bulkhead.dev_{kind}");
@@ -105,8 +117,8 @@ mod tests {
             ["AwsAccount", "Baseline", "EnvironmentPromotion", "Organization"]
         );
         for kind in &kinds {
-            let health = fs::read_to_string(scripts.join(kind).join("health.lua")).unwrap();
-            assert_eq!(of("health", kind), health);
+            let script = fs::read_to_string(scripts.join(kind).join("health.lua")).unwrap();
+            assert_eq!(of("health", kind), script);
             assert_eq!(of("ignoreResourceUpdates", kind), "jsonPointers:\n- /status\n");
         }
         assert_eq!(data.len(), 4 * 2 + 2);

@@ -135,8 +135,9 @@ const ROLES: &[Role] = &[
 ];
 
 pub(super) fn text() -> String {
-    let mut text =
-        format!("# {HEADER}\n# Roles to bind to people and to GitOps tools; none is bound here.\n");
+    let mut text = format!(
+        "# {HEADER}\n# Roles to bind to people and to GitOps tools. None is bound here; what bulkhead-viewer may read, whoever\n# holds Kubernetes' own role view reads as well.\n"
+    );
     for (number, role) in ROLES.iter().enumerate() {
         let labels = if role.view {
             ", labels: {rbac.authorization.k8s.io/aggregate-to-view: \"true\"}"

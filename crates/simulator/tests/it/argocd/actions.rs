@@ -136,6 +136,28 @@ fn t02_what_is_not_there_to_be_done_is_refused() {
     assert!(told.contains("no gate is without a verdict"), "{told}");
 }
 
+/// A bake that was cut short leaves its gate without a verdict, and nobody has to look at that any more.
+#[test]
+fn t02_a_gate_of_a_wave_that_is_past_is_not_meant() {
+    let mut object = yaml(&directory("EnvironmentPromotion").join("testdata/inconclusive.yaml"));
+    let script = script("EnvironmentPromotion", "actions/reverify/action.lua");
+    let gates = object["status"]["stages"][1]["gates"].as_array_mut().unwrap();
+    let mut past = gates[0].clone();
+    past["name"] = "earlier".into();
+    past["runAt"] = "BeforeStage".into();
+    gates.insert(0, past);
+    let patch = act(&script, &object).unwrap();
+    assert_eq!(
+        patch["metadata"]["annotations"]["bulkhead.dev/reverify"],
+        "prod/prod-checks@a-1#0001-01-01T00:00:00Z"
+    );
+    let waves = object["status"]["stages"][1]["waves"].as_array_mut().unwrap();
+    waves[0]["state"] = "Succeeded".into();
+    waves[1]["state"] = "Baking".into();
+    let told = act(&script, &object).unwrap_err();
+    assert!(told.contains("no gate is without a verdict"), "{told}");
+}
+
 /// Argo CD puts back what an action has emptied.
 #[test]
 fn t02_a_hold_that_is_the_only_annotation_is_released_too() {

@@ -31,10 +31,38 @@ if running then
 end
 local back = at ~= nil and at.state == "RollingBack"
 
--- A gate that is over and has no verdict: somebody has to look.
-local function open(state)
-  for _, gate in ipairs(state ~= nil and state.gates or {}) do
-    if gate.verdict == "Inconclusive" and not gate.dryRun then
+-- The point that the gates of a stage are at, and the wave.
+local function point(state, lingers)
+  if state.startedAt == nil then
+    return "BeforeStage"
+  end
+  local before
+  for _, wave in ipairs(state.waves or {}) do
+    if wave.state == "Verifying" then
+      return "AfterWave", wave.name
+    elseif wave.state == "Baking" then
+      return "DuringBake", wave.name
+    elseif wave.state == "Pending" and before ~= nil then
+      return "DuringBake", before
+    elseif wave.state ~= "Succeeded" then
+      return nil
+    end
+    before = wave.name
+  end
+  if lingers then
+    return "DuringBake", before
+  end
+  return "AfterStage"
+end
+
+-- A gate that is over and has no verdict: somebody has to look. Not one of a wave that is past.
+local function open(state, lingers)
+  if state == nil then
+    return false
+  end
+  local here, wave = point(state, lingers)
+  for _, gate in ipairs(state.gates or {}) do
+    if gate.verdict == "Inconclusive" and not gate.dryRun and gate.runAt == here and (wave == nil or gate.wave == wave) then
       return true
     end
   end
@@ -50,7 +78,7 @@ actions["retry"] = {
 }
 actions["reverify"] = {
   ["disabled"] = not running or ending or back or condition["Waiting"] ~= "True"
-    or status.pause == nil or status.pause.reason ~= "Inconclusive" or not (open(at) or open(before)),
+    or status.pause == nil or status.pause.reason ~= "Inconclusive" or not (open(at, false) or open(before, true)),
 }
 actions["hold"] = { ["disabled"] = annotations["bulkhead.dev/hold"] ~= nil }
 actions["release"] = { ["disabled"] = annotations["bulkhead.dev/hold"] == nil }
