@@ -10,7 +10,7 @@ mod travel;
 pub(crate) use guardrails::is_refused;
 pub(crate) use others::OtherTool;
 pub(crate) use teams::unit;
-pub(crate) use travel::{AUTHOR, Ask, GROUP, HOST, PROMOTION, Says, Travel};
+pub(crate) use travel::{AUTHOR, Ask, GROUP, HOST, NEVER, PROMOTION, Says, Travel};
 
 use crate::process::Trigger;
 use faults::{aws_faults, crashes, kubernetes_faults};

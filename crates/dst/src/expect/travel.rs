@@ -3,7 +3,7 @@
 
 use crate::{
     json::{items, text},
-    scenario::PROMOTION,
+    scenario::{NEVER, PROMOTION},
     stage::{Cluster, Stage},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -133,21 +133,31 @@ pub(super) fn accounts(
                 assigned["revision"]
             ));
         }
-        if let Some(why) = behind(cluster, status, stage, object) {
+        if let Some(why) = behind(&promotion, stage, object) {
             missing.push(format!("{key:?}: {why}"));
         }
     }
     missing
 }
 
+/// The stage has a window that does not open in a seed, whatever stage the attempt is at.
+fn opens_never(promotion: &Value, stage: &Value) -> bool {
+    let attempt = items(promotion, "/status/attempt/stages");
+    let mut specs = attempt.chain(items(promotion, "/spec/stages"));
+    specs.any(|spec| {
+        let mut windows = items(spec, "/windows");
+        spec["name"] == stage["name"] && windows.any(|window| window["schedule"] == NEVER)
+    })
+}
+
 /// Why the account should have another revision.
-fn behind(cluster: &Cluster, status: &Value, stage: &Value, object: &Value) -> Option<String> {
+fn behind(promotion: &Value, stage: &Value, object: &Value) -> Option<String> {
     let assigned = &object["status"]["baseline"]["assigned"];
     let current = &stage["currentRevision"];
     let under_way =
         !stage["startedAt"].is_null() && !["Succeeded", "RolledBack"].contains(&text(stage, "/state"));
     let left = items(stage, "/left").any(|left| *left == assigned["hash"]);
-    if assigned["hash"] == current["hash"] || under_way || left || is_closed_for_long(cluster, status) {
+    if assigned["hash"] == current["hash"] || under_way || left || opens_never(promotion, stage) {
         return None;
     }
     Some(format!(

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// The promotion of a seed that has one.
 pub(crate) const PROMOTION: &str = "journey";
+/// A schedule that nobody sees open.
+pub(crate) const NEVER: &str = "0 0 1 7 *";
 /// The only host that gates may ask.
 pub(crate) const HOST: &str = "gates.example.com";
 /// Who asks for promotions.
@@ -172,7 +174,8 @@ fn stage(random: &mut StdRng, name: &str, for_ever: bool) -> Value {
         }
     }
     if closed {
-        stage["windows"] = json!([{"type": "Allow", "schedule": "0 0 1 7 *", "duration": "1h", "timeZone": "Europe/Berlin"}]);
+        stage["windows"] =
+            json!([{"type": "Allow", "schedule": NEVER, "duration": "1h", "timeZone": "Europe/Berlin"}]);
     } else if random.random_bool(0.2) {
         stage["windows"] = json!([{"type": "Allow", "schedule": "*/12 * * * *", "duration": "6m"}]);
     } else if random.random_bool(0.1) {
