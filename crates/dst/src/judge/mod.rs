@@ -310,7 +310,7 @@ impl State {
         self.verdict.violations.push(text);
     }
 
-    /// Something happened that a thousand seeds must show.
+    /// Something happened that the seeds of every change must show.
     fn note(&mut self, what: &str) {
         *self.verdict.happened.entry(what.to_owned()).or_default() += 1;
     }
