@@ -51,6 +51,16 @@ pub enum Decoded<T> {
     Poison(String),
 }
 
+impl<T> Decoded<T> {
+    /// The object, if it could be decoded.
+    pub fn good(&self) -> Option<&Arc<T>> {
+        match self {
+            Self::Good(object) => Some(object),
+            Self::Poison(_) => None,
+        }
+    }
+}
+
 /// Everything that is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {

@@ -165,10 +165,7 @@ fn wanted(policy: &DesiredPolicy) -> PolicyRef {
 
 /// What is in a policy of an earlier revision, as far as the revision is at hand.
 fn parts(objects: &Objects, name: &str) -> Vec<String> {
-    let revisions = objects.revisions.values().filter_map(|decoded| match decoded {
-        Decoded::Good(revision) => Some(revision),
-        Decoded::Poison(_) => None,
-    });
+    let revisions = objects.revisions.values().filter_map(Decoded::good);
     revisions
         .flat_map(|revision| &revision.spec.environments)
         .flat_map(|environment| &environment.policies)

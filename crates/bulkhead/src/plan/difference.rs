@@ -10,7 +10,7 @@ use super::{
     revisions::RevisionChange,
     snapshot::Objects,
 };
-use desired::{Decoded, Resolved};
+use desired::Resolved;
 use model::{AccountKey, JournalEntry, ObservedOrg, Plan, Reason};
 use promotion::{Objection, Why as Objecting};
 use serde::Serialize;
@@ -272,12 +272,10 @@ fn promotion_changes(sides: Sides<'_>, revisions: &[RevisionChange]) -> Vec<Prom
 
 /// Name of the Baseline of an account.
 fn of_baseline<'a>(sides: Sides<'a>, key: &AccountKey) -> Option<&'a str> {
-    match sides.objects.accounts.get(key)? {
-        Decoded::Good(object) => object
-            .spec
-            .baseline_or(sides.grounds.config.default_baseline.as_deref()),
-        Decoded::Poison(_) => None,
-    }
+    let object = sides.objects.accounts.get(key)?.good()?;
+    object
+        .spec
+        .baseline_or(sides.grounds.config.default_baseline.as_deref())
 }
 
 /// Accounts of a Baseline: environment, the revision each has, and whether a pin holds it.
@@ -286,10 +284,7 @@ fn members(sides: Sides<'_>, baseline: &str) -> Vec<(String, Option<String>, boo
         .objects
         .accounts
         .iter()
-        .filter_map(|(key, account)| match account {
-            Decoded::Good(object) => Some((key, object)),
-            Decoded::Poison(_) => None,
-        });
+        .filter_map(|(key, account)| Some((key, account.good()?)));
     accounts
         .filter(|(key, _)| of_baseline(sides, key) == Some(baseline))
         .map(|(key, object)| {

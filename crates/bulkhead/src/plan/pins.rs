@@ -68,11 +68,9 @@ pub(super) fn judge(known: &Known<'_>, promoted: &mut Promoted) -> BTreeMap<Acco
 }
 
 fn at_hand(objects: &Objects, name: &RevisionName) -> Option<Revision> {
-    match objects.revisions.get(name.as_str())? {
-        Decoded::Good(stored) => Some(Revision {
-            name: name.clone(),
-            hash: RevisionHash::parse(&stored.spec.hash).ok()?,
-        }),
-        Decoded::Poison(_) => None,
-    }
+    let stored = objects.revisions.get(name.as_str())?.good()?;
+    Some(Revision {
+        name: name.clone(),
+        hash: RevisionHash::parse(&stored.spec.hash).ok()?,
+    })
 }

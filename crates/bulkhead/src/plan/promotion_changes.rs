@@ -6,10 +6,7 @@ use desired::Decoded;
 use operator::promotion::spec;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the annotations begin by which people ask for something.
 const ASKS: &str = "bulkhead.dev/";
@@ -55,22 +52,15 @@ pub(super) fn changes(
             change,
             before,
             after,
-            travels: new.and_then(understood).and_then(|object| travels(object)),
+            travels: new.and_then(Decoded::good).and_then(|object| travels(object)),
         })
     };
     names.into_iter().filter_map(one).collect()
 }
 
-fn understood(promotion: &Decoded<EnvironmentPromotion>) -> Option<&Arc<EnvironmentPromotion>> {
-    match promotion {
-        Decoded::Good(object) => Some(object),
-        Decoded::Poison(_) => None,
-    }
-}
-
 /// Does the operator read the same? What is left out is what its default says.
 fn same(old: &Decoded<EnvironmentPromotion>, new: &Decoded<EnvironmentPromotion>) -> bool {
-    match (understood(old), understood(new)) {
+    match (old.good(), new.good()) {
         (Some(old), Some(new)) => spec(old) == spec(new) && annotations(old) == annotations(new),
         (None, None) => true,
         _ => false,
@@ -84,7 +74,7 @@ fn annotations(object: &EnvironmentPromotion) -> BTreeMap<&String, &String> {
 
 /// What is compared, as it is shown.
 fn asks(promotion: &Decoded<EnvironmentPromotion>) -> Option<Value> {
-    let object = understood(promotion)?;
+    let object = promotion.good()?;
     let annotations = annotations(object);
     let spec = serde_json::to_value(&object.spec).ok()?;
     Some(if annotations.is_empty() {

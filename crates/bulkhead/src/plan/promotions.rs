@@ -139,10 +139,7 @@ fn judge(grounds: &Grounds<'_>, object: &EnvironmentPromotion) -> Vec<Objection>
 pub(super) fn understood(
     promotions: &BTreeMap<String, Decoded<EnvironmentPromotion>>,
 ) -> impl Iterator<Item = &Arc<EnvironmentPromotion>> {
-    promotions.values().filter_map(|promotion| match promotion {
-        Decoded::Good(object) => Some(object),
-        Decoded::Poison(_) => None,
-    })
+    promotions.values().filter_map(Decoded::good)
 }
 
 /// Environments of a Baseline, if there is one.
@@ -171,10 +168,8 @@ fn revisions(grounds: &Grounds<'_>, baseline: &str) -> BTreeMap<RevisionName, Re
         .objects
         .revisions
         .values()
-        .filter_map(|stored| match stored {
-            Decoded::Good(object) => Some((object.metadata.name.as_deref()?, &object.spec)),
-            Decoded::Poison(_) => None,
-        });
+        .filter_map(Decoded::good)
+        .filter_map(|object| Some((object.metadata.name.as_deref()?, &object.spec)));
     let new = grounds.resolved.revisions.iter();
     let new = new.map(|(name, spec)| (name.as_str(), Arc::as_ref(spec)));
     stored
@@ -240,10 +235,7 @@ pub(super) fn travel(
     let promotions = objects
         .promotions
         .iter()
-        .filter_map(|(name, decoded)| match decoded {
-            Decoded::Good(object) => Some((name, object)),
-            Decoded::Poison(_) => None,
-        });
+        .filter_map(|(name, decoded)| Some((name, decoded.good()?)));
     let about: Vec<_> = promotions
         .filter(|(_, object)| object.spec.baseline_ref.name == baseline)
         .collect();

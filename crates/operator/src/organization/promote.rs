@@ -171,14 +171,8 @@ where
     fn speak(&mut self, objects: &Objects, decided: &Decided) -> Spoken {
         let now = self.context.clock.now();
         let mut spoken = Spoken::default();
-        let good: Vec<&Arc<EnvironmentPromotion>> = objects
-            .promotions
-            .values()
-            .filter_map(|promotion| match promotion {
-                Decoded::Good(object) => Some(object),
-                Decoded::Poison(_) => None,
-            })
-            .collect();
+        let good: Vec<&Arc<EnvironmentPromotion>> =
+            objects.promotions.values().filter_map(Decoded::good).collect();
         if matches!(self.mark.verdict(now), MarkVerdict::Claimed { .. }) {
             // Nothing moves in an organization that another cluster governs, so no attempt is to run out of time here.
             spoken.promoted.unjudged = true;
@@ -340,10 +334,7 @@ where
     ) -> BTreeMap<RevisionName, RevisionFact> {
         revisions
             .iter()
-            .filter_map(|(name, revision)| match revision {
-                Decoded::Good(object) => self.judged.holds(name, object),
-                Decoded::Poison(_) => None,
-            })
+            .filter_map(|(name, revision)| self.judged.holds(name, revision.good()?))
             .map(|(revision, environments)| {
                 (
                     revision.name.clone(),

@@ -60,10 +60,7 @@ pub(crate) fn dereference(stores: &SharedStores) -> Objects {
             .collect();
         let outputs = accounts
             .iter()
-            .filter_map(|(key, account)| match account {
-                Decoded::Good(account) => Some((key.clone(), outputs(stores, account)?)),
-                Decoded::Poison(_) => None,
-            })
+            .filter_map(|(key, account)| Some((key.clone(), outputs(stores, account.good()?)?)))
             .collect();
         Objects {
             baselines: by_name(&stores.baselines),

@@ -98,10 +98,7 @@ pub(crate) fn targets(
 ) -> Vec<Target> {
     accounts
         .iter()
-        .filter_map(|(key, account)| match account {
-            Decoded::Good(object) => Some((key, object)),
-            Decoded::Poison(_) => None,
-        })
+        .filter_map(|(key, account)| Some((key, account.good()?)))
         .filter(|(_, object)| object.spec.baseline_or(default) == Some(baseline))
         .map(|(key, object)| target(key, object, pins))
         .collect()

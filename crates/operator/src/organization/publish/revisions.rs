@@ -114,14 +114,8 @@ where
         if picture.resolved.desired.incomplete || self.observed.full.is_none() {
             return Vec::new();
         }
-        let revisions: Vec<&std::sync::Arc<BaselineRevision>> = picture
-            .revisions
-            .values()
-            .filter_map(|revision| match revision {
-                Decoded::Good(revision) => Some(revision),
-                Decoded::Poison(_) => None,
-            })
-            .collect();
+        let revisions: Vec<&std::sync::Arc<BaselineRevision>> =
+            picture.revisions.values().filter_map(Decoded::good).collect();
         let limit = |baseline: &str| match picture.baselines.get(baseline) {
             Some(Decoded::Good(baseline)) => baseline
                 .spec
